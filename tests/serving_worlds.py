@@ -29,6 +29,8 @@ class Pool(Protocol):
     def start(self, index: int) -> None: ...
     def drain(self, index: int) -> None: ...
     def kill(self, index: int) -> None: ...
+    def pause(self, index: int) -> None: ...
+    def resume(self, index: int) -> None: ...
     def set_cost(self, index: int, cost: int) -> None: ...
     def load(self, index: int) -> tuple[int, int, int, int]: ...
     def take_energy(self, index: int) -> tuple[int, int, int]: ...
@@ -224,7 +226,7 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
     energy = costs[0].table[:, :, plan.ENERGY], costs[0].slope[plan.ENERGY]
     costs[1].table[:, :, plan.ENERGY], costs[1].slope[plan.ENERGY] = energy
     horizon = int(arrivals[-1]) + 10**9
-    kinds = st.sampled_from(["look", "kill", "start", "drain", "cost"])
+    kinds = st.sampled_from(["look", "kill", "start", "drain", "cost", "pause", "resume"])
     actions = draw(st.lists(st.tuples(st.integers(0, horizon), kinds, st.integers(0, replicas - 1)), max_size=8))
     return World(settings, chunks, costs, roles, [0] * replicas, [room] * replicas, sorted(actions))
 
@@ -248,6 +250,10 @@ def observe(world: World, engine: str) -> list[object]:
             pool.drain(index)
         elif kind == "cost":
             pool.set_cost(index, 1)
+        elif kind == "pause":
+            pool.pause(index)
+        elif kind == "resume":
+            pool.resume(index)
         else:
             seen.append([pool.load(i) for i in range(len(world.roles))])
             seen.append([pool.take_energy(i) for i in range(len(world.roles))])

@@ -230,6 +230,7 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     limited["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
     yield sim.run(limited).summary
     yield sim.run(row_of("6.6 kW")).summary
+    yield sim.run(straddling()).summary
     slow_serving = copy.deepcopy(SMALL)
     slow_serving["duration"] = "2 min"
     slow_serving["workloads"]["chat"]["slo"] = {"ttft": "1 s"}
@@ -244,6 +245,32 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}
     yield sim.run(shared).summary
+
+
+def straddling() -> dict[str, Any]:
+    """Trainings of one GPU on two pairs; one of each leaves, and a training of two GPUs has one of each."""
+    data = small()
+    data["cluster"] = {
+        "nodes": [{"profile": "h100-pcie-bridged-server", "count": 1}],
+        "scheduler": {"kind": "fifo", "placement": {"kind": "packed"}},
+    }
+    load = {"kind": "measured", "active": "300 W"}
+    works = [{"kind": "gpu-hours", "gpu_hours": 0.1 if i in (1, 2) else 9, "load": load} for i in range(8)]
+    data["workloads"] = {
+        f"t{i}": {"kind": "training", "gpus": 1, "cpu_load": 0.1, "work": w} for i, w in enumerate(works)
+    }
+    steps = {
+        "kind": "steps",
+        "steps": 100,
+        "precision": "bf16",
+        "flops": "100 TFLOP",
+        "memory_traffic": "100 GB",
+        "link_traffic": "100 GB",
+        "efficiency": {"compute": 0.5, "memory": 0.8, "link": 0.8},
+        "overhead": "1 ms",
+    }
+    data["workloads"]["pair"] = {"kind": "training", "gpus": 2, "cpu_load": 0.1, "start_after": "1 min", "work": steps}
+    return data
 
 
 def test_all_that_runs_write_is_catalogued_and_all_that_is_catalogued_is_written(tmp_path: Path) -> None:

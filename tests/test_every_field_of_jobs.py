@@ -96,6 +96,7 @@ BOTH = {
     f"{W}.pools": ["a100", "h100"],
     f"{W}.speeds": {"a100": 1, "h100": 2},
 }
+ODD = [{"gpus": 1, "share": 0.6}, {"gpus": 2, "share": 0.4}]
 SHED = [CAP, {"kind": "pause", "whom": "all"}, {"kind": "shed", "whom": "all"}]
 CALL = {"start": "3 h", "duration": "2 h", "limit": "5 kW", "notice": "30 min"}
 HOURS = {
@@ -129,6 +130,15 @@ WORLDS: dict[str, dict[str, Any]] = {
         },
     ),
     "both": world(**BOTH),
+    "islands": world(
+        **{
+            f"{NODE}.profile": "h100-pcie-bridged-server",
+            f"{W}.communication": 0.1,
+            f"{W}.source.jobs": [
+                {**world()["workloads"]["research"]["source"]["jobs"][0], "gpus": {"kind": "shares", "of": ODD}}
+            ],
+        }
+    ),
     "sleep": world(**{f"{NODE}.idle_timeout": "5 min", f"{W}.source.arrivals.rate": "1 jobs/h"}),
     "mps": world(**PARTS, **{f"{NODE}.sharing": {"kind": "mps", "contention": 0.1, "memory_bound": 0.5, "clients": 3}}),
     "sliced": world(
@@ -184,6 +194,7 @@ FELT: dict[type[Spec], dict[str, Change]] = {
         "speeds": ("both", {f"{W}.speeds.h100": 3}, BATCH),
         "load": ("plain", {f"{W}.load.active": "350 W"}, "energy_kwh.by_component.gpu"),
         "cpu_load": ("plain", {f"{W}.cpu_load": 0.9}, "energy_kwh.by_component.cpu"),
+        "communication": ("islands", {f"{W}.communication": 0.5}, f"{BATCH}.gpu_hours"),
         "setup": ("plain", {f"{W}.setup": "5 min"}, f"{BATCH}.gpu_hours"),
         "time_limits": ("killed", {f"{W}.time_limits": "run-on"}, f"{BATCH}.killed"),
         "preemption": ("preempted", {f"{W}.preemption": SAVED[f"{W}.preemption"]}, f"{BATCH}.lost_gpu_hours"),

@@ -166,5 +166,5 @@ def test_what_many_nodes_draw_is_what_each_draws(held: list[tuple[int, bool, flo
     load = sum(share.cpu_load * share.slots / 8 for share in shares if share.state == "active")
     at_work = sum(share.slots / 8 for share in shares if share.state == "active")
     plugs = Plugs.of([hardware, replace(hardware, slots=4), hardware])
-    told = plugs.watts(np.array([2]), np.array([gpu_w]), np.array([load]), np.array([at_work]))
+    told = plugs.watts(np.array([2]), np.array([gpu_w]), np.array([load]), np.array([at_work]), np.array([at_work]))
     assert told[0] == pytest.approx(sum(draw.watts for draw in node_draws(hardware, "on", shares)), rel=1e-12)

@@ -207,6 +207,32 @@ def test_a_serving_row_keeps_its_limit_whatever_its_replicas_do() -> None:
     assert chat["limited_dynamic_j_per_output_token"] < chat["free_dynamic_j_per_output_token"]
 
 
+@pytest.mark.parametrize("policy", [{}, {"readings": "3 s"}])
+def test_a_replica_stands_still_with_all_its_requests(policy: dict[str, Any]) -> None:
+    """A call for 1 kW less from the first to the second minute: replicas pause, and go on; none is lost, none begins
+    anew, and meanwhile only the others answer. Both engines tell the same."""
+    runs = []
+    for engine in ("fast", "reference"):
+        scenario = held_serving("20 kW", engine, **policy)
+        free_w = sim.run(scenario).summary["power_limits"]["domains"]["row"]["most_w"]
+        row = scenario["policies"][0]["domains"]["row"]
+        call = {"start": "1 min", "duration": "1 min", "limit": f"{free_w - 1000.0:.0f} W", "notice": "0 s"}
+        row |= {"answers": [{"kind": "pause", "whom": "serving"}], "calls": [call]}
+        runs.append(sim.run(scenario))
+    fast, reference = runs
+    assert fast.summary["power_limits"] == reference.summary["power_limits"]
+    assert fast.summary["serving"]["chat"]["e2e_s"] == reference.summary["serving"]["chat"]["e2e_s"]
+    told, served = fast.summary["power_limits"], fast.summary["serving"]["chat"]
+    assert told["domains"]["row"]["paused"] > 0
+    assert told["domains"]["row"]["longest_over_s"] <= 10.0
+    assert told["domains"]["row"]["shed"] == served["killed"] == served["retries"] == 0
+    assert served["completed"] + served["unfinished"] == served["requests"]
+    frame = fast.requests()
+    done_s = frame.done_ns / NS_PER_S
+    still = frame[(done_s > 75.0) & (done_s <= 120.0)]
+    assert len(set(still.replica)) == len(set(frame.replica)) - told["domains"]["row"]["paused"]
+
+
 def test_what_was_read_leaves_more_than_the_limits_of_boards() -> None:
     """Boards of four replicas may draw 7 kW with their nodes, and draw 5.9 kW: above that a row that is read asks
     nothing of anybody."""

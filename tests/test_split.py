@@ -465,3 +465,26 @@ def test_what_is_split_counts_as_serving() -> None:
     told = sim.run("split-detector", set=convention).summary["convention"]
     assert told["counted"]["operational_kg"] == pytest.approx(told["physical"]["operational_kg"], rel=1e-12)
     assert 0 < told["counted"]["embodied_kg"] <= told["physical"]["embodied_kg"]
+
+
+def test_a_place_under_a_limit_is_lowered_and_devices_are_not() -> None:
+    """A ladder caps the cloud: its requests take longer there, and nothing else changes."""
+    row = {
+        "per": "row",
+        "pools": ["cloud"],
+        "limit": "1.6 kW",
+        "answers": [{"kind": "cap", "whom": "serving", "floor": "30 %"}],
+        "answer_time": "1 s",
+        "release": {"below": "99 %", "after": "10 s"},
+    }
+    changes: dict[str, Any] = {"stages__tail__work": "50 TFLOP", "arrivals__rate": "3 request/s"}
+    data = scenario(**changes)
+    rest = sim.run(data | {"policies": [{"kind": "power-limits", "domains": {"row": row | {"limit": "20 kW"}}}]})
+    free_w = rest.summary["power_limits"]["domains"]["row"]["most_w"]
+    limit = {"policies": [{"kind": "power-limits", "domains": {"row": row | {"limit": f"{free_w - 200.0:.0f} W"}}}]}
+    lowered = sim.run(data | limit)
+    told = lowered.summary["power_limits"]
+    assert told["domains"]["row"]["capped"] > 0
+    assert told["domains"]["row"]["longest_over_s"] <= 1.0
+    assert told["workloads"]["seer"]["slowed_slot_s"] > 0.0
+    assert found(lowered)["e2e_s"]["mean"] > found(rest)["e2e_s"]["mean"]

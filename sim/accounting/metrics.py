@@ -51,6 +51,11 @@ def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
             "throughput_requests_per_s": len(done) / seconds,
             "energy_j_per_request": energy_j / len(done),
         }
+    if log.slo_e2e_ns is not None and log.requests:
+        good = int((done - arrival <= log.slo_e2e_ns).sum())
+        metrics["goodput_share"] = good / log.requests
+        metrics["goodput_requests_per_s"] = good / seconds
+        metrics["slo_missed"] = log.requests - len(log.open_ns) - good
     if log.exits:
         metrics["exit_shares"] = {name: count / max(1, len(done)) for name, count in log.exits.items()}
     if log.from_image and log.start_ups:
@@ -106,6 +111,8 @@ def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
     if any(record.cap_changes for record in records):
         metrics["cap_changes"] = sum(record.cap_changes for record in records)
         metrics["slowed_by_caps_s"] = sum(record.slowed_ns for record in records) / NS_PER_S
+    if any(record.straddling_ns for record in records):
+        metrics["slowed_by_islands_s"] = sum(record.straddling_ns for record in records) / NS_PER_S
     schedules = [record.schedule for record in records if record.schedule is not None]
     if schedules:
         metrics["schedule"] = schedule_metrics(schedules[0])  # a workload is one job

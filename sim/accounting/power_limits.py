@@ -70,7 +70,14 @@ def requests_in_queue(log: ServiceLog, limited: LimitedRequests) -> dict[str, fl
         row[f"{word}_requests"] = int(those.sum() + away.sum())
         if those.any():
             row[f"{word}_e2e_s"] = float(e2e_s[those].mean())
+        if log.slo_e2e_ns is not None and row[f"{word}_requests"]:
+            good = int((those & (done - arrival <= log.slo_e2e_ns)).sum())
+            row |= _kept(word, good, int(row[f"{word}_requests"]))
     return row
+
+
+def _kept(word: str, good: int, ended: int) -> dict[str, float]:
+    return {f"{word}_goodput_share": good / ended, f"{word}_slo_missed": ended - good}
 
 
 MEAN_TIMES = {"ttft": "completed", "tpot": "tpot_count", "e2e": "completed"}
@@ -86,7 +93,7 @@ def requests_by_token(log: ServingLog, limited: LimitedRequests) -> dict[str, fl
         ended = counts["completed"] + counts["rejected"] + counts["timed_out"]
         row[f"{word}_requests"] = ended
         if ended and log.has_slo:
-            row[f"{word}_goodput_share"] = counts["good"] / ended
+            row |= _kept(word, counts["good"], ended)
         for name, over in MEAN_TIMES.items():
             if counts[over]:
                 row[f"{word}_{name}_s"] = counts[f"{name}_ns"] / counts[over] * SECONDS_PER_NS

@@ -79,6 +79,7 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
     if c["arrived"] and log.has_slo:
         metrics["goodput_share"] = c["good"] / c["arrived"]
         metrics["goodput_requests_per_s"] = c["good"] / seconds
+        metrics["slo_missed"] = c["arrived"] - log.unfinished - c["good"]
     if c["looked_up_tokens"]:
         metrics["prefix_cache_hit_rate"] = c["cached_tokens"] / c["looked_up_tokens"]
     if c["kv_iterations"]:

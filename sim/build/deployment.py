@@ -20,7 +20,7 @@ from sim.build.drafter import IN_16_BITS, Drafter
 from sim.kinds import builder
 from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve
+from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve, link_of
 from sim.profiles.kv import Blocks, Kept, blocks, kept
 from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
@@ -261,14 +261,15 @@ class Deployment:
         """Degrees of parallelism and the hop between pipeline stages."""
         r, network = self.replicas, self.spec.network
         leaves = r.gpus > self.node.slots and network is not None
-        link = float(self.gpu.link.bandwidth.value) / 2.0  # the profile's is both directions together
+        joined = link_of(self.node, self.gpu, r.gpus)
+        link = float(joined.bandwidth.value) / 2.0  # the profile's is both directions together
         rate = float(network.bandwidth) if leaves and network is not None else link
         latency_s = (
             network.latency * SECONDS_PER_NS
             if leaves and network is not None
             else float(self.stack.link_latency.value) * SECONDS_PER_NS
         )
-        joule = float(self.gpu.link.energy_per_byte.value) if self.gpu.link.energy_per_byte is not None else 0.0
+        joule = float(joined.energy_per_byte.value) if joined.energy_per_byte is not None else 0.0
         if leaves and network is not None:
             joule = float(network.energy_per_byte)
         return Layout(
@@ -278,8 +279,9 @@ class Deployment:
     def device(self, cap_w: float) -> Device:
         """The GPU under a power cap; its link is the network where a stage leaves the node."""
         gpu, network, r = self.gpu, self.spec.network, self.replicas
-        rate = float(gpu.link.bandwidth.value) / 2.0
-        joule = float(gpu.link.energy_per_byte.value) if gpu.link.energy_per_byte is not None else 0.0
+        link = link_of(self.node, gpu, r.tensor_parallel * r.data_parallel)
+        rate = float(link.bandwidth.value) / 2.0
+        joule = float(link.energy_per_byte.value) if link.energy_per_byte is not None else 0.0
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
         assert gpu.chip is not None  # a problem otherwise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sim.build.machines import Machine
 from sim.documents import KeyPath
 from sim.kinds import builder
+from sim.profiles.hardware import linked
 from sim.spec.fabric import FabricSpec, FatTree, Ports, Rail, TorusSpec
 from sim.training.ranks import groups_of
 from sim.training.terms import Spread
@@ -39,16 +40,24 @@ def island_gpus(machine: Machine) -> int:
     return int(domain.value) if domain is not None else machine.node.slots
 
 
-def topology(machine: Machine, gpus: int) -> Topology:
-    """Of a gang of ``gpus`` of a pool that has passed its checks (``fabric_problems``, ``lacks_fabric``)."""
+def topology(machine: Machine, gpus: int, *, straddling: bool = False) -> Topology:
+    """Of a gang of ``gpus`` of a pool that has passed its checks (``fabric_problems``, ``lacks_fabric``).
+
+    Where nodes have several islands it fills them one after the other; if it is ``straddling``, only what joins all of
+    a node is counted on.
+    """
     from sim.training.topology import island_of, spread_evenly, switched
 
     assert machine.gpu is not None
+    node, gpu = machine.node, machine.gpu
+    all_of_it = island_of(linked(node, gpu, node.slots), island_gpus(machine))
+    if node.island_gpus and not straddling:
+        all_of_it = replace(all_of_it, inner=island_of(linked(node, gpu, 1), node.island_gpus))
     gang = Joined(
         gpus,
         spread_evenly(gpus, island_gpus(machine), machine.node.slots),
         machine.node.slots,
-        island_of(machine.gpu, island_gpus(machine)),
+        all_of_it,
     )
     fabric = machine.pool.fabric
     if fabric is None:

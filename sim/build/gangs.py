@@ -9,6 +9,7 @@ from sim.build.loads import Gang, Hours, changed, gang_of
 from sim.build.methods import effect_of
 from sim.build.resolved import Resolved
 from sim.errors import InputError
+from sim.profiles.hardware import GPUProfile, linked
 from sim.spec.training import ModelWork
 from sim.spec.workloads import SocketHours, Training
 from sim.units import HOUR_NS
@@ -27,10 +28,27 @@ def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:
         gpu = resolved.gpus.get(label)
         idle_w = float(gpu.power.idle.value) if gpu is not None else 0.0
         return Hours(job.work.socket_hours * HOUR_NS / job.sockets, idle_w, idle_w, None)
-    gang = gang_of(job.work, job.gpus, resolved.gpus[label])
+    gang = gang_of(job.work, job.gpus, _as_joined(job, label, resolved, straddling=False))
     if not job.methods:
         return gang
     return changed(gang, effect_of(job.methods, gang.under(None).active_w, resolved.catalog))
+
+
+def _as_joined(job: Training, label: str, resolved: Resolved, *, straddling: bool) -> GPUProfile:
+    return linked(resolved.machines[label].node, resolved.gpus[label], job.gpus, straddling=straddling)
+
+
+def straddling_rate(job: Training, label: str, resolved: Resolved) -> float:
+    """What is left of the rate of work where its gang lies on more islands of nodes than it needs, and all that it
+    exchanges goes by the link between them. Work of which only the hours are known has nothing that says so."""
+    machine = resolved.machines[label]
+    if not machine.node.island_gpus or job.gpus == 1 or isinstance(job.work, SocketHours):
+        return 1.0
+    if isinstance(job.work, ModelWork):
+        return trained_in(job, job.work, label, resolved).straddling_rate
+    apart = gang_of(job.work, job.gpus, _as_joined(job, label, resolved, straddling=True))
+    together = gang_of(job.work, job.gpus, _as_joined(job, label, resolved, straddling=False))
+    return together.under(None).work_ns / apart.under(None).work_ns
 
 
 def can_be_trained(job: Training, label: str, resolved: Resolved) -> bool:

@@ -16,7 +16,7 @@ from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.kinds import builder
 from sim.paths import joined
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.hardware import GPUProfile, NodeProfile, link_of
 from sim.rng import Streams
 from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
 from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
@@ -199,7 +199,17 @@ def _pool(spec: Jobs, label: str, resolved: Resolved) -> PoolForJobs:
         under_cap=UnderCap(gpu, loaded_w) if gpu is not None and not _is_nameplate(spec.load) else None,
         cpu_milli=machine.cpu.cores * machine.node.cpus.count * MILLI,
         sockets=machine.node.slots if gpu is None else 0,
+        straddling=_straddling(spec, machine.node, gpu),
     )
+
+
+def _straddling(spec: Jobs, node: NodeProfile, gpu: GPUProfile | None) -> float:
+    """What is left of a job's rate whose exchange, a share of its time, goes by the link between islands of a node in
+    place of that within."""
+    if gpu is None or spec.communication is None:
+        return 1.0
+    within, between = (float(link_of(node, gpu, 1, straddling=apart).bandwidth.value) for apart in (False, True))
+    return 1.0 / (1.0 + float(spec.communication) * (within / between - 1.0))
 
 
 def _is_nameplate(load: JobLoad | None) -> bool:

@@ -8,7 +8,7 @@ from sim.build.factors import factor_law
 from sim.build.loads import gpu_watts
 from sim.build.provisioning import of_service
 from sim.build.resolved import Resolved
-from sim.build.work import Around, arrivals_of, service_factor
+from sim.build.work import Around, arrivals_of, service_factor, service_under_cap
 from sim.engine.split import PlacePlan, SplitPlan
 from sim.profiles.device import DeviceProfile
 from sim.profiles.hardware import GPUProfile
@@ -104,6 +104,7 @@ def _place(place: str, written: SplitSpec, around: Around) -> PlacePlan:
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
+        under_cap=service_under_cap(spec.load, gpu, loaded_w),
     )
 
 

@@ -175,7 +175,15 @@ class Trained:
     @cached_property
     def cost(self) -> StepCost:
         """Of a step, at the boards' own limit."""
-        cost = step_cost(self.architecture, self.gpu, self.topology, self.release, self.spread, self.recipe)
+        return self._cost_on(self.topology)
+
+    @cached_property
+    def straddling_rate(self) -> float:
+        """What is left of the rate of work where the gang lies on more islands within nodes than it needs."""
+        return self.cost.step_s / self._cost_on(topology(self.machine, self.gpus, straddling=True)).step_s
+
+    def _cost_on(self, topology: Topology) -> StepCost:
+        cost = step_cost(self.architecture, self.gpu, topology, self.release, self.spread, self.recipe)
         return with_loading(cost, self.work.loading.tokens_per_second) if self.work.loading is not None else cost
 
     @cached_property

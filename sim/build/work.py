@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sim.build.caps import Capping, serving_caps
 from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
-from sim.build.gangs import gang_in
+from sim.build.gangs import gang_in, straddling_rate
 from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
 from sim.build.methods import effect_of
 from sim.build.passes import batches
@@ -38,6 +38,7 @@ from sim.spec.workloads import (
     Backlog,
     Inference,
     IntervalLog,
+    Load,
     PoissonArrivals,
     QueueAutoscale,
     RateLog,
@@ -118,6 +119,7 @@ def training_plan(name: str, spec: Training, pool: str, resolved: Resolved) -> T
         idle_w=float(gpu.power.idle.value) if gpu is not None else 0.0,
         on_hosts=spec.sockets > 0,
         recovery=recovery_plan(spec.recovery, mtbf_ns) if spec.recovery is not None else None,
+        straddling=straddling_rate(spec, pool, resolved),
     )
 
 
@@ -173,18 +175,19 @@ def _service(
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
-        under_cap=_service_under_cap(spec, gpu, loaded_w),
+        under_cap=service_under_cap(spec.load, gpu, loaded_w),
         exits=early_exits(name, spec.early_exit, streams) if spec.early_exit is not None else None,
         scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
         relayed=spec.cache is not None or (sent is not None and sent.relayed),
         by_size=by_size,
+        slo_e2e_ns=int(spec.slo.e2e) - (sent.latency_ns if sent is not None else 0) if spec.slo is not None else None,
     )
 
 
-def _service_under_cap(spec: Inference, gpu: GPUProfile | None, loaded_w: float) -> UnderCap | None:
+def service_under_cap(load: Load | None, gpu: GPUProfile | None, loaded_w: float) -> UnderCap | None:
     """What a cap does to service times: of what they are made is not known, only what a GPU draws meanwhile, so that
     they stretch as the work of a job of a table does. Nameplate power is counted, not drawn."""
-    if gpu is None or spec.load is None or spec.load.kind == "nameplate":
+    if gpu is None or load is None or load.kind == "nameplate":
         return None
     return UnderCap(gpu, loaded_w)
 

@@ -121,6 +121,7 @@ def _pools(resolved: Resolved, batches: Sequence[JobsPlan]) -> tuple[Pool, ...]:
             racks=racks(machine.pool),
             keep_warm=machine.pool.keep_warm,
             unit_effect=unit_effect(machine.pool.unit_effect, resolved.catalog),
+            island_slots=machine.node.island_gpus if label not in parts else 0,
         )
         for label, machine in resolved.machines.items()
     )

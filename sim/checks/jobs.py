@@ -11,6 +11,7 @@ from sim.checks import above_tdp
 from sim.checks.power_alone import alone_problems
 from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.spec.jobs import Jobs
 from sim.validation import nearest
 
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ def jobs_fit(resolved: Resolved) -> Found:
             )
         if gpus - {None} and spec.load is None:
             yield (*path, "load"), "required: what does a GPU draw at work?"
+        yield from _communication(name, spec, resolved, there)
+
+
+def _communication(name: str, spec: Jobs, resolved: Resolved, there: Sequence[str]) -> Found:
+    several = [label for label in there if resolved.machines[label].node.island_gpus]
+    path: KeyPath = ("workloads", name, "communication")
+    if several and spec.communication is None:
+        node = resolved.machines[several[0]].node
+        told = f"GPUs of '{node.name}' are in islands of {node.island_gpus}, and jobs may lie on several"
+        yield path, f"required: {told}; what share of their time do they exchange?"
+    if spec.communication is not None and there and not several:
+        yield path, "no node of its pools has several islands (MIG has none): leave it out"
 
 
 def _places_fit(name: str, spec: Jobs, labels: Sequence[str], resolved: Resolved) -> Found:
@@ -104,6 +117,9 @@ def tables_fit(resolved: Resolved) -> Found:
         placed = not any(_places_fit(name, spec, [*resolved.pools[name].values()], resolved))
         if spec.load is not None and spec.load.kind == "trace" and placed and not lacking:
             yield from above_tdp.recorded(name, spec, table, resolved)
+        if spec.communication is not None and bool((table.gpu_milli > 0).any()):
+            told = "some of its jobs ask for parts of a GPU, and in pools of such islands are not told apart"
+            yield (*path, "communication"), told
     if len(tables) == len(resolved.batches):
         yield from _names_of_nobody(resolved, [*tables.values()])
     if not resolved.hardware.unread:

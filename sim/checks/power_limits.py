@@ -89,9 +89,10 @@ def _heard(path: KeyPath, spec: PowerDomain, resolved: Resolved) -> Found:
     can be asked."""
     own = pools_of(spec, resolved)
     there = {group.workload for group in resolved.groups if group.pool in own}
-    asked = {*resolved.jobs, *resolved.campaigns, *resolved.batches, *resolved.services, *resolved.serving}
+    asked = {*resolved.jobs, *resolved.campaigns, *resolved.batches}
+    asked |= {*resolved.services, *resolved.serving, *resolved.split}
     if spec.answers and there and not there & asked:
-        others, whom = ", ".join(sorted(there)), "trainings, campaigns, jobs and services"
+        others, whom = ", ".join(sorted(there)), "trainings, campaigns, jobs, services and places of a split"
         yield (*path, "answers"), f"would do nothing: they are asked of {whom}, and here are only {others}"
     served = [group for group in resolved.groups if group.pool in own and group.workload in resolved.serving]
     for k, answer in enumerate(spec.answers):
@@ -110,6 +111,9 @@ def _ranked(path: KeyPath, policy: PowerLimits, resolved: Resolved) -> Found:
     for name in policy.priorities:
         if name in resolved.batches:
             yield (*path, "priorities", name), "is a table of jobs, each of which has a priority of its own"
+        elif name in resolved.federated:
+            told = "is federated: its server draws what it draws loaded, and its devices are on no limit of the site's"
+            yield (*path, "priorities", name), f"{told}; it counts, and is never lowered"
         elif name not in resolved.parts.names:
             known = ", ".join(resolved.parts.names)
             yield (*path, "priorities", name), f"no such workload{nearest(name, resolved.parts.names)}  ({known})"

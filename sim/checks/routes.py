@@ -143,9 +143,10 @@ def held_to(resolved: Resolved) -> Found:
             message = f"needs a 'latency' for each: they stand at several sites  ({', '.join(sorted(apart))})"
             yield ("routes", name, "to"), message
         for to, there in route.to.items():
-            slo = resolved.serving[to].slo if to in resolved.serving else None
+            served = resolved.serving.get(to) or resolved.services.get(to)
+            slo = served.slo if served is not None else None
             for field in ("ttft", "e2e") if slo is not None else ():
-                limit = getattr(slo, field)
+                limit = getattr(slo, field, None)
                 if limit is not None and there.latency is not None and limit <= there.latency:
                     message = (
                         f"is within the latency of route '{name}' ({there.latency.text}): no request could be served"

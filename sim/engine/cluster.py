@@ -87,8 +87,11 @@ class Cluster:
             self._changed.update(dict.fromkeys(self._pools[pool]))
         self._watch_changed()
 
-    def request(self, owner: str, pool: str, slots: int, expected_ns: int | None = None) -> Gang:
-        """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it.
+    def request(
+        self, owner: str, pool: str, slots: int, expected_ns: int | None = None, *, compact: bool = False
+    ) -> Gang:
+        """A gang of ``slots`` of one pool for the calling process; wait for its ``ready`` before using it. A
+        ``compact`` one lies on no more islands within a node than it needs.
 
         Raises ``RunError`` for one that could never start.
         """
@@ -97,7 +100,9 @@ class Cluster:
             raise RunError(f"'{owner}' asks for {slots:,} slots of pool '{pool}', which has {there:,}")
         gang = Gang(self, owner, pool, slots, expected_ns)
         number = self.fleet.machines.number[pool]
-        request = Request(owner, self.fleet.number(), (number,), slots, self.env.now_ns, expected_ns, gang=gang)
+        compact = compact and slots <= self._pools[pool].slots and self.fleet.machines.pools[number].island_slots > 0
+        seq, now_ns = self.fleet.number(), self.env.now_ns
+        request = Request(owner, seq, (number,), slots, now_ns, expected_ns, gang=gang, compact=compact)
         gang.request = request
         self.submit(request)
         return gang
@@ -136,10 +141,8 @@ class Cluster:
             self._move(gang.request, places[:at] + places[at + 1 :])
 
     def _move(self, request: Request, places: Places) -> None:
-        machines = self.fleet.machines
-        machines.give(request, request.places)
+        self.fleet.machines.exchange(request, request.places, places)
         request.places = places
-        machines.take(request, places)
 
     def slots_freed(self) -> None:
         """Serves the queue after something was released or came up, and lets idle nodes think of shutting down."""

@@ -146,6 +146,11 @@ class Gang:
         return Share(self.owner, slots, state, gpu_w, 0.0, self.milli, cpu_load * cpus)
 
     @property
+    def straddles(self) -> bool:
+        """Whether it lies on more islands of its nodes than it needs."""
+        return self.request is not None and self._cluster.fleet.machines.islands.straddles(self.request)
+
+    @property
     def lacks(self) -> int:
         """Slots that it has lost."""
         return self.slots - sum(self.parts.values())

@@ -19,14 +19,14 @@ class Pace:
         self.active_w = self._capped_w = active_w
         self.changes = 0
         self.slowed_ns = 0
-        self.straggling_ns = 0
+        self.straggling_ns = self.straddling_ns = 0
         self.worked_ns: dict[float | None, int] = {}  # by the cap in W
         self._full_w = active_w
         self._loaded_w = loaded_w
         self._waiting_w = waiting_w
         self._under_cap = under_cap
         self._caps_w: dict[str, float] = {}
-        self._slowest = 1.0
+        self._slowest = self._linked = 1.0
 
     @property
     def full_w(self) -> float:
@@ -63,12 +63,21 @@ class Pace:
         self._settle()
         return True
 
+    def link_to(self, rate: float) -> bool:
+        """All go at this rate (0..1), since they wait for a slower link; says whether that is a change."""
+        if rate == self._linked:
+            return False
+        self._linked = rate
+        self._settle()
+        return True
+
     def _settle(self) -> None:
         self.rate, self.active_w = self._capped_rate, self._capped_w
-        if self._slowest < 1.0:
+        works = self._slowest * self._linked
+        if works < 1.0:
             waiting_w = min(self._waiting_w, self._capped_w)
-            self.rate = round(self._capped_rate * self._slowest)
-            self.active_w = self._slowest * self._capped_w + (1.0 - self._slowest) * waiting_w
+            self.rate = round(self._capped_rate * works)
+            self.active_w = works * self._capped_w + (1.0 - works) * waiting_w
 
     def under(self, cap_w: float) -> tuple[float, float]:
         """The rate of work and the W at work under a cap; at or below loaded power nothing is done."""
@@ -92,9 +101,14 @@ class Pace:
         """Work done in a time at this pace, at most ``most_ns``; what slowed it is counted."""
         done_ns = min((elapsed_ns * self.rate) // FULL_RATE, most_ns)
         own_ns = elapsed_ns
-        if self._slowest < 1.0:
-            own_ns = max(done_ns, (elapsed_ns * round(self._slowest * FULL_RATE)) // FULL_RATE)
-            self.straggling_ns += elapsed_ns - own_ns
+        works = self._slowest * self._linked
+        if works < 1.0:
+            own_ns = max(done_ns, (elapsed_ns * round(works * FULL_RATE)) // FULL_RATE)
+            straddling_ns = min(
+                elapsed_ns - own_ns, elapsed_ns - (elapsed_ns * round(self._linked * FULL_RATE)) // FULL_RATE
+            )
+            self.straddling_ns += straddling_ns
+            self.straggling_ns += elapsed_ns - own_ns - straddling_ns
         self.slowed_ns += own_ns - done_ns
         bears = (self._capped_rate, self._capped_w) != (FULL_RATE, self._full_w)
         cap_w = min(self._caps_w.values()) if bears else None

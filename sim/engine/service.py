@@ -26,9 +26,9 @@ class ServicePlan:
 
     The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
     ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle. One that is ``relayed`` has no
-    arrivals of its own: it is handed its requests, and closed when no more can come.
-    ``by_size``: ns and W of batches of
-    each size, where these do not follow from ``first_ns`` and ``further_ns``.
+    arrivals of its own: it is handed its requests, and closed when no more can come. ``by_size``: ns and W of batches
+    of each size, where these do not follow from ``first_ns`` and ``further_ns``. Requests that take ``slo_e2e_ns`` at
+    most are good.
     """
 
     name: str
@@ -53,6 +53,7 @@ class ServicePlan:
     relayed: bool = False
     by_size: tuple[tuple[int, float], ...] = ()
     under_cap: UnderCap | None = None
+    slo_e2e_ns: int | None = None
 
 
 class Service:
@@ -84,7 +85,9 @@ class Service:
 
     def log(self) -> ServiceLog:
         """The log, with everything that waits or is served now among the open requests."""
-        return self._queue.log()
+        log = self._queue.log()
+        log.slo_e2e_ns = self._plan.slo_e2e_ns
+        return log
 
     def enter(self, passing: Passing) -> None:
         """A request that was relayed is here, now."""

@@ -132,6 +132,11 @@ class Split:
         self._factors = factors(rng, count).tolist() if factors is not None else [1.0] * count
         env.process(self._arrive())
 
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """Those of its places."""
+        return tuple(counter.queue for counter in self._counters)
+
     def record(self) -> SplitRecord:
         """What is known of it now. Books what is under way, so this comes last, and once."""
         self._log.under_way = self._under_way

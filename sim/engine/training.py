@@ -39,7 +39,8 @@ class TrainingPlan:
 
     ``under_cap`` gives the rate of work (0..1) and the W at work under a cap of so many W; None where caps are not
     allowed to touch it. ``is_set_up``: the first gang it gets is one on which it has nothing to set up. ``on_hosts``:
-    it works on the CPUs alone, and the GPUs of its slots are idle.
+    it works on the CPUs alone, and the GPUs of its slots are idle. ``straddling`` is what is left of the rate of work
+    where its gang lies on more islands of its nodes than it needs.
     """
 
     name: str
@@ -63,6 +64,7 @@ class TrainingPlan:
     recovery: RecoveryPlan | None = None
     is_set_up: bool = False
     on_hosts: bool = False
+    straddling: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ class TrainingJob:
             interruptions=self._interruptions,
             checkpoints=self._checkpoints,
             slowed_ns=self._pace.slowed_ns,
+            straddling_ns=self._pace.straddling_ns,
             cap_changes=self._pace.changes,
             worked_ns=tuple(self._pace.worked_ns.items()),
             schedule=self._leave.record(completed_ns),
@@ -240,6 +243,7 @@ class TrainingJob:
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
         """Works on one gang: True when all is done, False when the gang is given back for a pause."""
         plan, leave = self._plan, self._leave
+        self._pace.link_to(plan.straddling if gang.straddles else 1.0)
         setup_ns = 0 if plan.is_set_up and self._started_ns is None else plan.setup_ns
         if self._started_ns is None:
             self._started_ns = self._env.now_ns
@@ -329,6 +333,7 @@ class TrainingJob:
             recovery.serviced()
         self._turn_to(gang, "restart", "idle", plan.idle_w)
         replace_ns = yield from gang.refill()
+        self._pace.link_to(plan.straddling if gang.straddles else 1.0)
         yield self._env.wait(replace_ns + times.schedule_ns)
         self._turn_to(gang, "restart", "loaded", plan.loaded_w)
         yield self._env.wait(times.load_ns)

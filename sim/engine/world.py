@@ -66,9 +66,9 @@ class Pool:
     ``unit_spread`` is the standard deviation of power between units of its GPUs, as a share; 0 where it is not known.
     A ``unit_effect`` says more of its units, and comes before it.
     ``cpu_milli`` thousandths of cores and ``memory_mib`` of a node count where they are not None; ``shared``: parts of
-    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node. A ``logged`` pool is held by
-    rows of tables of jobs alone and its nodes are steady: they have no meters, but the log of who held them tells what
-    they drew.
+    a GPU may be given away, shared by ``sharing``; ``racks`` is the rack of each node, and ``island_slots`` of a node
+    are joined more closely than its others (0: all alike). A ``logged`` pool is held by rows of tables of jobs alone
+    and its nodes are steady: they have no meters, but the log of who held them tells what they drew.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Pool:
     keep_warm: int = 0
     sharing: SharedGPU | None = None
     unit_effect: UnitEffect | None = None
+    island_slots: int = 0
 
     @property
     def shape(self) -> PoolShape:
@@ -101,6 +102,7 @@ class Pool:
             self.racks,
             self.powered,
             self.sharing,
+            self.island_slots,
         )
 
     @property
@@ -240,9 +242,8 @@ def simulate(
     throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
     for search in searches:
         search.throttles = throttles
-    held = Running(
-        tables, {job.name: job for job in jobs}, searches, [service.queue for service in running], pools_running
-    )
+    queues = [*(service.queue for service in running), *(queue for one in staged for queue in one.queues)]
+    held = Running(tables, {job.name: job for job in jobs}, searches, queues, pools_running)
     shared = PowerControl(env, power, cluster, nodes, held) if power is not None else None
     if duration_ns is not None:
         env.run(until=duration_ns)

@@ -331,6 +331,23 @@ class Transition(Spec):
     power: SourcedNodePower
 
 
+class Islands(Spec):
+    """GPUs of a node in groups of ``gpus`` that a faster link joins than joins all: pairs by a bridge, boards of four.
+
+    One of the two links is that of the GPU's own profile; the other is given, ``within`` a group or ``between`` groups.
+    """
+
+    gpus: Sourced[Annotated[int, Field(ge=1, le=1024, strict=True)]]
+    within: Link | None = None
+    between: Link | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Islands:
+        if (self.within is None) == (self.between is None):
+            raise PydanticCustomError("islands", "give 'within' or 'between'; the other is the GPU's own link")
+        return self
+
+
 class NodeMaterials(Spec):
     """What a server holds beside its GPUs, CPUs and memory, for its embodied carbon part by part."""
 
@@ -348,7 +365,8 @@ class NodeProfile(Profile):
     never taken as 0.
 
     ``liquid_share`` is what cold plates take of its power at work, where it is built with them; ``link_domain`` counts
-    the accelerators that their own link joins, where they are more than the node's.
+    the accelerators that their own link joins, where they are more than the node's, and ``islands`` says which it
+    joins, where they are fewer.
     """
 
     kind: Literal["node"]
@@ -365,6 +383,7 @@ class NodeProfile(Profile):
     shutdown: Transition
     liquid_share: Sourced[PositiveFraction] | None = None
     link_domain: Sourced[Annotated[int, Field(ge=1, le=100_000, strict=True)]] | None = None
+    islands: Islands | None = None
     not_metered: dict[Component | Literal["psu"], Annotated[str, Field(min_length=5)]] = Field(default_factory=dict)
     embodied: Embodied
     materials: NodeMaterials | None = None
@@ -381,7 +400,37 @@ class NodeProfile(Profile):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _of_whole_islands(self) -> NodeProfile:
+        if self.islands is not None:
+            each = int(self.islands.gpus.value)
+            if self.gpus is None or self.gpus.count % each or not each < self.gpus.count:
+                raise PydanticCustomError("islands", "must be several of equally many of the node's GPUs")
+            if self.link_domain is not None:
+                raise PydanticCustomError("islands", "'link_domain' joins whole nodes: give one of the two")
+        return self
+
+    @property
+    def island_gpus(self) -> int:
+        """GPUs that the faster of several links within the node joins; 0 where one joins all."""
+        return int(self.islands.gpus.value) if self.islands is not None else 0
+
     @property
     def slots(self) -> int:
         """What a reservation counts: its GPUs, or its sockets where it has none."""
         return self.gpus.count if self.gpus is not None else self.cpus.count
+
+
+def link_of(node: NodeProfile, gpu: GPUProfile, gpus: int, *, straddling: bool = False) -> Link:
+    """The slowest link that so many GPUs of a node go by: the faster of its two, where they are on one island."""
+    islands = node.islands
+    if islands is None:
+        return gpu.link
+    link = islands.within if gpus <= int(islands.gpus.value) and not straddling else islands.between
+    return link if link is not None else gpu.link
+
+
+def linked(node: NodeProfile, gpu: GPUProfile, gpus: int, *, straddling: bool = False) -> GPUProfile:
+    """The GPU with the link that so many of them go by."""
+    link = link_of(node, gpu, gpus, straddling=straddling)
+    return gpu if link is gpu.link else gpu.model_copy(update={"link": link})

@@ -58,7 +58,7 @@ def sliced_node(node: NodeProfile, kind: str, count: int) -> NodeProfile:
     """A node with each of its GPUs cut into ``count`` instances of a kind; it has GPUs."""
     assert node.gpus is not None
     gpus = Fitted.model_construct(profile=sliced_name(node.gpus.profile, kind), count=node.gpus.count * count)
-    return node.model_copy(update={"name": sliced_name(node.name, kind), "gpus": gpus})
+    return node.model_copy(update={"name": sliced_name(node.name, kind), "gpus": gpus, "islands": None})
 
 
 def sliced_name(name: str, kind: str) -> str:

@@ -109,6 +109,11 @@ class Jobs(Workload):
     )
     load: JobLoad | None = Field(default=None, description="What a GPU draws at work; needed where there are GPUs.")
     cpu_load: FromTrace = Field(description="Load of the CPUs that are a job's while it works, e.g. 0.1; or trace.")
+    communication: Fraction | None = Field(
+        default=None,
+        description="Of the run time of a job on one island of a node, the share in which its GPUs exchange and "
+        "compute nothing; needed where the GPUs of a node are in several islands, and of no use elsewhere.",
+    )
     setup: Duration = Field(
         default="0 s", validate_default=True, description="From holding machines to the first work."
     )

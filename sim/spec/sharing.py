@@ -34,14 +34,15 @@ class InstanceSharing(SharingSpec):
 class MPSSharing(SharingSpec):
     """All jobs at once. ``contention`` is what a byte of others costs a job beyond its part of the bandwidth.
 
-    No measurement that gives it alone is known to us; Li et al. (arXiv:2207.11428) let every further job cost 15 %.
+    No measurement that gives it alone is known to us: Li et al. (arXiv:2207.11428) let every further job cost 15 %, and
+    Villarrubia et al. (2026, arXiv:2604.22430, abstract) lose about 30 % where memory is contended.
     """
 
     example: ClassVar[dict[str, Any]] = {"contention": 0.15, "memory_bound": 0.5}
 
     kind: Literal["mps"]
     contention: Fraction = Field(
-        description="For what others' traffic displaces from the cache; 0 to 15 % is published."
+        description="For what others' traffic displaces from the cache; 0 to 30 % is published."
     )
     memory_bound: Fraction = Field(
         description="Of what a job does on its part of the GPU, how much is memory's; the rest is the multiprocessors'."

@@ -315,6 +315,12 @@ class QueueAutoscale(Spec):
     settle: Duration = Field(description="How long fewer must have been wanted before one is taken away.")
 
 
+class RequestSLO(Spec):
+    """Goodput counts the requests that meet it. They have no tokens, and so no TTFT."""
+
+    e2e: PositiveDuration
+
+
 class Inference(Workload):
     """A service of equal replicas that share one queue, first come first served.
 
@@ -354,6 +360,7 @@ class Inference(Workload):
     autoscale: QueueAutoscale | None = Field(
         default=None, description="Replicas that come and go; all stay, if absent."
     )
+    slo: RequestSLO | None = None
 
     methods: Methods
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import inf, log2
+from math import log2
 from typing import Literal, NamedTuple
 
 from sim.training.protocols import OWN_SHARE, POINTS, POST_S, RING, SWITCH, TREE, Library, Protocol
@@ -127,7 +127,17 @@ def _leg(span: Span, steps: float, part: float) -> Leg:
 
 def _own(span: Span, reach: Reach) -> float:
     """The part of the buffer as which a GPU's own shard counts: it passes no network."""
-    return OWN_SHARE / reach.gpus if span.fabric == "link" else 0.0
+    return OWN_SHARE / reach.gpus if span.fabric == "link" and span.inside == 1 else 0.0
+
+
+def _within(span: Span, reach: Reach) -> float:
+    """Steps of a ring, or a chain, over the link of one island of the network."""
+    return reach.beside - 1 if len(reach.link) == 1 else span.steps / reach.islands
+
+
+def _kept(span: Span, reach: Reach) -> float:
+    """Members beyond a GPU, or its smaller island, that an all-to-all reaches over a link."""
+    return reach.beside - span.inside
 
 
 def _parts(reach: Reach, whole: float) -> tuple[float, float]:
@@ -157,7 +167,7 @@ def _tree(reach: Reach) -> Way:
     tree, and half down the other."""
     part = 2.0 * (reach.gpus - 1) / reach.gpus
     legs = tuple(
-        _leg(span, 2 * (reach.beside - 1 if reach.network else span.steps), part)
+        _leg(span, 2 * (_within(span, reach) if reach.network else span.steps), part)
         if span.fabric == "link"
         else _leg(span, 2.0 * _rises(span), _up_and_down(reach))
         for span in reach.spans
@@ -176,7 +186,7 @@ def _hierarchical(reach: Reach) -> Way:
         return _ring(2)(reach)
     beside, islands = reach.beside, reach.islands
     inner, outer = (beside - 1) / beside, 2.0 * (islands - 1) / islands / beside
-    within = Stage(tuple(_leg(span, beside - 1, inner) for span in reach.link), RING)
+    within = Stage(tuple(_leg(span, _within(span, reach), inner) for span in reach.link), RING)
     # One GPU of each island and its peers, beside the others that do the same.
     shares = [replace(span, unit_byte_per_s=span.unit_byte_per_s / beside) for span in reach.network]
     between = Stage(tuple(_leg(span, 2 * span.steps, outer) for span in shares), RING)
@@ -209,7 +219,7 @@ def _all_to_all(reach: Reach) -> Way:
     """Every GPU sends 1/n of its buffer to every other; each level carries what goes beyond its units."""
     kept, beyond = (reach.beside - 1) / reach.gpus, (reach.gpus - reach.beside) / reach.gpus
     legs = tuple(
-        Leg(span.fabric, 1, span.gpu_byte_per_s, span.latency_s, kept + _own(span, reach))
+        Leg(span.fabric, 1, span.gpu_byte_per_s, span.latency_s, _kept(span, reach) / reach.gpus + _own(span, reach))
         if span.fabric == "link"
         else Leg(span.fabric, 1, span.gpu_byte_per_s, span.latency_s, 1.0 - span.inside / reach.gpus)
         for span in reach.spans
@@ -225,8 +235,8 @@ def _broadcast(reach: Reach) -> Way:
 
 def _point_to_point(reach: Reach) -> Way:
     """From each to the next of the group, all at once: the farthest two decide, each through its own port."""
-    port = next((span.gpu_byte_per_s for span in reach.network), inf)
     far = reach.spans[-1]
+    port = next((span.gpu_byte_per_s for span in reach.network), far.gpu_byte_per_s)
     legs = tuple(
         Leg(span.fabric, float(span is far), min(span.unit_byte_per_s, port), span.latency_s, 1.0)
         for span in reach.spans

@@ -52,7 +52,7 @@ class Reach:
 
     @property
     def link(self) -> tuple[Span, ...]:
-        """Levels of the accelerators' own link: one or none."""
+        """Levels of the accelerators' own link: one or none, or two where nodes have islands."""
         return tuple(span for span in self.spans if span.fabric == "link")
 
     @property

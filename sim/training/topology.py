@@ -8,8 +8,9 @@ crosses (``reach``): every unit of a level is like every other, so a representat
 solved once, stands for a cluster of any size.
 
 Left out: adaptive routing that fails to spread flows (in the stack's efficiency of the network), and GPUs of one job
-scattered over islands at random. Sources: Leiserson, "Fat-trees", IEEE Trans. Comput. 1985, doi
-10.1109/TC.1985.6312192; NVIDIA, DGX SuperPOD reference architecture, 2023 (rail-optimised leaves).
+scattered over islands at random (within a node these go by what joins all of it). Sources: Leiserson, "Fat-trees", IEEE
+Trans. Comput. 1985, doi 10.1109/TC.1985.6312192; NVIDIA, DGX SuperPOD reference architecture, 2023 (rail-optimised
+leaves).
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ FEW = 2
 class Island:
     """``gpus`` behind one switch of the accelerators' own link, each sending ``byte_per_s`` into it.
 
-    ``in_switch``: see ``Span``.
+    ``in_switch``: see ``Span``. ``inner`` are smaller islands within it, of a faster link; what a byte costs is said of
+    the larger.
     """
 
     gpus: int
     byte_per_s: float
     joule_per_byte: float
     in_switch: float = 0.0
+    inner: Island | None = None
 
 
 @dataclass(frozen=True)
@@ -276,6 +279,9 @@ def switched(gpus: int, island: Island, network: Network | None, *, beside: int 
     """
     each = beside if beside is not None else island.gpus
     levels = [Level("link", float(each), _link_byte_per_s(island), 0.0, island.in_switch)]
+    if island.inner is not None:
+        inner = island.inner
+        levels.insert(0, Level("link", float(inner.gpus), _link_byte_per_s(inner), 0.0, inner.in_switch))
     if network is None:
         return Switched(gpus, tuple(levels), island.joule_per_byte, 0.0)
     made, stand_ins = _representative(network)
@@ -292,7 +298,7 @@ def switched(gpus: int, island: Island, network: Network | None, *, beside: int 
 
 def _link_byte_per_s(island: Island) -> float:
     """B/s from one GPU of an island to the others."""
-    made = graph(replace(island, gpus=FEW), None, 1)
+    made = graph(replace(island, gpus=FEW, inner=None), None, 1)
     return flow_byte_per_s(made, [("gpu", 0, 0)], [("gpu", 0, 1)])
 
 

@@ -70,7 +70,8 @@ class JobRecord:
     ``slowed_ns`` what power caps added to the time at work, ``held_ns`` the time its gang was held, from being placed
     to being released: ``done + lost + slowed <= held``, and the rest is booting, setting up, checkpoints, and pauses
     in which it kept its gang. ``cap_changes`` counts how often a cap changed what it may draw, and ``worked_ns`` says
-    how long it was at work under which cap in W, None for no cap.
+    how long it was at work under which cap in W, None for no cap. ``straddling_ns`` of the time at work was spent
+    waiting for the link between islands of a node, on more of which the gang lay than it needed.
     """
 
     workload: str
@@ -90,6 +91,7 @@ class JobRecord:
     worked_ns: tuple[tuple[float | None, int], ...] = ()
     schedule: ScheduleRecord | None = None
     reliability: ReliabilityRecord | None = None
+    straddling_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class ServiceLog:
     queue, ``open_ns`` the arrivals still waiting or in service when the run ended. ``batches`` counts service starts.
     ``exits`` counts requests by where they left a network that has early exits; ``start_up_ns`` is what ``start_ups``
     of replicas took together, by the size of an image or as it was stated. ``replica_ns`` integrates the replicas that
-    are up over time, where they come and go.
+    are up over time, where they come and go. Requests that took ``slo_e2e_ns`` at most were good (None: none is said to
+    be).
     """
 
     workload: str
@@ -199,6 +202,7 @@ class ServiceLog:
     start_up_ns: int = 0
     from_image: bool = False
     replica_ns: int | None = None
+    slo_e2e_ns: int | None = None
 
     @property
     def requests(self) -> int:

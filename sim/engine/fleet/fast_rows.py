@@ -70,7 +70,9 @@ def suits(pools: Sequence[PoolShape], plans: Sequence[JobsPlan], scheduler: Sche
     """Whether the kernel gives what the plain fleet would give."""
     if rules_of(scheduler) is None:
         return False
-    if not all(pool.powered and not pool.shared and pool.slots < 1 << k.SLOT_BITS for pool in pools):
+    if not all(pool.powered and not (pool.shared or pool.island_slots) for pool in pools):
+        return False
+    if not all(pool.slots < 1 << k.SLOT_BITS for pool in pools):
         return False
     return all(_is_plain(plan, [pool for pool in pools if pool.name in plan.pools]) for plan in plans)
 

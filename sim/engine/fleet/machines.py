@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sim.engine.fleet.islands import Islands
 from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request
 from sim.engine.fleet.slot_parts import SlotParts
 from sim.engine.fleet.tenancy import Tenancy
@@ -34,7 +35,8 @@ SOON = 32
 class PoolShape:
     """``count`` nodes with ``slots`` each. ``cpu_milli`` and ``memory_mib`` are of a node, None where they do not
     count; ``rack_of`` gives the rack of each node (all in one, where it is empty), ``shared`` says that parts of a slot
-    may be given away, and ``sharing`` to whom at once, where that is more than a sum."""
+    may be given away, and ``sharing`` to whom at once, where that is more than a sum. ``island_slots`` of a node are
+    joined more closely than its others (0: all are alike)."""
 
     name: str
     count: int
@@ -45,6 +47,7 @@ class PoolShape:
     rack_of: tuple[int, ...] = ()
     powered: bool = True
     sharing: SharedGPU | None = None
+    island_slots: int = 0
 
 
 class PowerRoom(Protocol):
@@ -83,6 +86,7 @@ class Machines:
         )
         self._shared = SlotParts(self.first, [pool.slots if pool.shared else 0 for pool in pools])
         self._tenancy = Tenancy([pool.sharing for pool in pools])
+        self.islands = Islands(self.first, [pool.slots for pool in pools], [pool.island_slots for pool in pools])
         self.parts = self._shared.left
         self.free_slots = [pool.count * pool.slots for pool in pools]
         """Whole slots of each pool that may be given away, in whatever state their nodes are that may be."""
@@ -118,6 +122,7 @@ class Machines:
         twin._shared = self._shared.copy()
         twin.parts = twin._shared.left
         twin._tenancy = self._tenancy.copy()
+        twin.islands = self.islands.copy()
         twin.free_slots = self.free_slots[:]
         twin._bits = [[sets[:] for sets in by_rank] for by_rank in self._bits]
         return twin
@@ -141,6 +146,7 @@ class Machines:
         self.free_slots[pool] = int(free.sum())
         self.free[low:high] = free
         self.rank[low:high] = np.where(self.rank[low:high] == AWAY, AWAY, ON)
+        self.islands.imagine(low, free.tolist())
 
     def with_free(self, pool: int, rank: int, slots: int) -> Iterator[int]:
         """Nodes of a pool in a state with exactly so many free slots, in the order of the scenario."""
@@ -225,6 +231,8 @@ class Machines:
         if not places or len(set(nodes)) < len(places):
             return False
         pool = self.pool_of[places[0].node]
+        if request.compact and (len(places) > 1 or self.islands.more_than_needed(places[0].node, request.slots)):
+            return False
         if pool not in request.pools or min(nodes) < self.first[pool] or max(nodes) >= self.first[pool + 1]:
             return False
         if not (request.cpu_milli or request.memory_mib or milli) and len(places) > SOON:
@@ -249,18 +257,29 @@ class Machines:
     def take(self, request: Request, places: Places) -> None:
         """Gives places to a request. Slots of a gang, if not shared, are counted by who meters its nodes (``move``)."""
         self._take(request, places, slots=request.gang is None)
+        self.islands.take(request, places)
 
     def give(self, request: Request, places: Places) -> None:
         """Takes places back from a request."""
         self._give(request, places, slots=request.gang is None)
+        self.islands.give(request, places)
+
+    def exchange(self, request: Request, before: Places, after: Places) -> None:
+        """A request has other places from now on; what it keeps of a node it keeps of the same islands."""
+        self._give(request, before, slots=request.gang is None)
+        self._take(request, after, slots=request.gang is None)
+        self.islands.give(request, [place for place in before if place not in after])
+        self.islands.take(request, [place for place in after if place not in before])
 
     def imagine_taken(self, request: Request, places: Places) -> None:
         """As ``take``, whoever counts its slots: only for copies."""
         self._take(request, places, slots=True)
+        self.islands.take(request, places)
 
     def imagine_given(self, request: Request, places: Places) -> None:
         """As ``give``, whoever counts its slots: only for copies."""
         self._give(request, places, slots=True)
+        self.islands.give(request, places)
 
     def _metered(self, request: Request, places: Places) -> bool:
         """Whether all of these that is counted here is slots, and those are counted by who meters the nodes."""

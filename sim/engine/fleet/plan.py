@@ -38,7 +38,8 @@ class Keeps:
 class PoolForJobs:
     """What rows find in a pool: how fast they run there, relative to their ``run_ns``; what a GPU draws that is held
     and not at work; what a cap does, where that is known; and the thousandths of cores of a node. In a pool without
-    GPUs ``sockets`` are those of a node: jobs that ask for cores hold as much of them.
+    GPUs ``sockets`` are those of a node: jobs that ask for cores hold as much of them. ``straddling`` is what is
+    left of the rate of one that would fit one island of a node and lies on several.
     """
 
     speed: float
@@ -47,6 +48,7 @@ class PoolForJobs:
     under_cap: UnderCap | None
     cpu_milli: int | None
     sockets: int = 0
+    straddling: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ class Request:
     one; on ``nodes`` nodes in equal parts where that is not 0, else on any; with ``cpu_milli`` and ``memory_mib`` in
     all, 0 where they do not count. ``limit_ns`` is what its user says it takes, None where nobody says.
     ``least``..``most`` slots are what an elastic job may have, ``speed_up`` its rate of work from those it has and
-    those it asks for. ``gang`` is there where it is no row.
+    those it asks for. ``gang`` is there where it is no row; a ``compact`` one starts on one island of one node alone.
 
     While it runs, ``places`` are its nodes and ``started_ns`` when this stint began; ``leaving`` while it saves its
     state to make room; ``waits`` while it has none and wants some, and ``promise`` says when and where it shall start,
@@ -58,6 +58,7 @@ class Request:
 
     __slots__ = (
         "account",
+        "compact",
         "cpu_milli",
         "deadline_ns",
         "gang",
@@ -115,6 +116,7 @@ class Request:
         most: int = 0,
         speed_up: Callable[[int, int], float] | None = None,
         gang: Gang | None = None,
+        compact: bool = False,
     ) -> None:
         self.owner = owner
         self.seq = seq
@@ -139,6 +141,7 @@ class Request:
         self.most = most or slots
         self.speed_up = speed_up
         self.gang = gang
+        self.compact = compact
         self.places: Places = ()
         self.started_ns: int | None = None
         self.leaving = False

@@ -39,6 +39,7 @@ class Row:
         "_doing",
         "_gpu",
         "_left_ns",
+        "_linked",
         "_paused",
         "_rate",
         "_rows",
@@ -66,6 +67,7 @@ class Row:
         self._rows = rows
         self._left_ns = self._todo_ns = int(plan.table.run_ns[i])
         self._rate = FULL_RATE
+        self._linked = 1.0
         self._since_ns = 0
         self._doing: Doing = "nothing"
         self._token = 0
@@ -176,10 +178,12 @@ class Row:
         return self.plan.keeps.save_ns if self.plan.keeps.saves else 0
 
     def active_w_under(self, source: str, cap_w: float | None) -> float:
-        """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others."""
+        """W of one of its GPUs at work if ``source`` capped it at ``cap_w`` (None: not), beside all others; what others
+        on a GPU take of that is the law's by which it is shared."""
         caps = {**(self._caps_w or {}), source: cap_w if cap_w is not None else math.inf}
         watts = self._capped(caps)[1]
-        if self._doing == "working" and math.isnan(self.plan.active_w[self.pool][self.i]) and watts == self.active_w:
+        by_loads = math.isnan(self.plan.active_w[self.pool][self.i]) and self._gpu is None
+        if self._doing == "working" and by_loads and watts == self.active_w:
             return min([self.gpu_w, *caps.values()])  # at this instant, by its loads
         return watts
 
@@ -215,6 +219,11 @@ class Row:
 
     # What whoever shares its GPU asks of it
 
+    @property
+    def gpu(self) -> GPU | None:
+        """The GPU of which it has a part, where others there count."""
+        return self._gpu
+
     def share(self, terms: Terms) -> None:
         """Others on its GPU do something else from now on: it goes so fast, and so much of rest power is its."""
         if self._doing == "working":
@@ -242,6 +251,7 @@ class Row:
         caps = self._rows.caps.get((self.plan.name, self.pool))
         self._caps_w = {**caps} if caps else None
         self._gpu = self._rows.sharers.join(self, places)
+        self._linked = self._here.straddling if machines.islands.straddles_one(self.request) else 1.0
         self._rows.set_status(self.number, "running")
 
     def _set_up(self) -> None:
@@ -274,7 +284,7 @@ class Row:
             terms = self._rows.sharers.does(self, self._gpu, at_work=True)
             rate *= terms.rate
             told_w = terms.rest_w + terms.rate * max(0.0, watts - self._here.loaded_w)
-        rate *= self._here.speed
+        rate *= self._here.speed * self._linked
         held = self.request.held_slots
         if held != self.request.slots and self.plan.speed_up is not None:
             rate *= self.plan.speed_up(held, self.request.slots)

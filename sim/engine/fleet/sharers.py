@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.request import Places
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 
 GPU = tuple[int, int]
 """Its node, and its slot there."""
+
+
+class Shared(NamedTuple):
+    """A GPU, how it is shared, and who has a part of it: whether each is at work (None: it has done nothing yet)."""
+
+    gpu: GPU
+    sharing: SharedGPU
+    there: Mapping[Row, bool | None]
 
 
 class Sharers:
@@ -31,6 +40,10 @@ class Sharers:
         self._there.setdefault(gpu, {})[row] = None
         return gpu
 
+    def at(self, gpu: GPU) -> Shared:
+        """Who has a part of a GPU now."""
+        return Shared(gpu, self._sharing(gpu), self._there[gpu])
+
     def does(self, row: Row, gpu: GPU, *, at_work: bool) -> Terms:
         """What it does from now on, and what it gets; the others are told what they get."""
         there = self._there[gpu]
@@ -48,7 +61,7 @@ class Sharers:
 
     def _settle(self, gpu: GPU, of: Row, *, tell: bool) -> dict[Row, Terms]:
         there = self._there[gpu]
-        tenants = sorted(((_tenant(row, bool(at_work)), row.number) for row, at_work in there.items()))
+        tenants = sorted(((tenant(row, bool(at_work)), row.number) for row, at_work in there.items()))
         found = self._sharing(gpu).terms(tuple(tenant for tenant, _ in tenants))
         by_number = {number: terms for (_, number), terms in zip(tenants, found, strict=True)}
         terms_of = {row: by_number[row.number] for row in there}
@@ -64,6 +77,7 @@ class Sharers:
         return sharing
 
 
-def _tenant(row: Row, at_work: bool) -> Tenant:
+def tenant(row: Row, at_work: bool) -> Tenant:
+    """A row as the law of sharing sees it."""
     milli = row.request.places[0].milli
     return Tenant(milli, max(0.0, row.active_w - row.loaded_w) * milli / MILLI, at_work)

@@ -212,15 +212,33 @@ class FastPool:
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
         replica = self._rows["replicas"][index]
-        replica["up"], replica["draining"] = 1, 0
+        stood = replica["up"] == k.PAUSED
+        replica["up"], replica["draining"] = k.UP, 0
         self._list_open(index)
         self._make_room_for(self.backlog)
         call(self._address, k.HAND_OUT, 0)
+        if stood:
+            call(self._address, k.RESUME, index)
 
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
         self._rows["replicas"][index]["draining"] = 1
         self._list_open(index)
+
+    def pause(self, index: int) -> None:
+        """Has a replica that is up stand still once the iteration that it is in is over; it keeps what it has, and is
+        given more."""
+        replica = self._settled(index)
+        if replica["up"]:
+            replica["up"] = k.PAUSED
+            self._settled(index)  # a run that began at this very instant is an iteration, too
+
+    def resume(self, index: int) -> None:
+        """It goes on."""
+        replica = self._rows["replicas"][index]
+        if replica["up"] == k.PAUSED:
+            replica["up"] = k.UP
+            call(self._address, k.RESUME, index)
 
     def kill(self, index: int) -> None:
         """Takes a replica away with everything on it; its requests begin anew elsewhere."""

@@ -424,8 +424,11 @@ DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS = range(6)
 BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
 """``Pool.compared``."""
 
-ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH = range(7)
+ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME = range(8)
 """What ``fast`` wants of the kernel."""
+
+UP, PAUSED = 1, 2
+"""``Replica.up``; 0: it is not."""
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
 WAITING, RUNNING, MOVING, AWAY = range(4)

@@ -75,6 +75,7 @@ class Replica:
     cost: StepCost
     up: bool = False
     draining: bool = False
+    paused: bool = False
     waiting: list[deque[Request]] = field(default_factory=list)
     running: list[Request] = field(default_factory=list)  # in order of admission
     used: int = 0
@@ -183,7 +184,7 @@ class ReferencePool:
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
         replica = self._replicas[index]
-        replica.up, replica.draining = True, False
+        replica.up, replica.draining, replica.paused = True, False, False
         waiting, self._backlog = self._backlog, deque()
         for request in waiting:
             request.where = AWAY
@@ -194,6 +195,16 @@ class ReferencePool:
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
         self._replicas[index].draining = True
+
+    def pause(self, index: int) -> None:
+        """Has a replica that is up stand still once the iteration that it is in is over; it keeps what it has, and is
+        given more."""
+        self._replicas[index].paused = self._replicas[index].up
+
+    def resume(self, index: int) -> None:
+        """It goes on."""
+        self._replicas[index].paused = False
+        self._begin_iterations()
 
     def kill(self, index: int) -> None:
         """Takes a replica away with everything on it; its requests begin anew elsewhere."""
@@ -449,7 +460,7 @@ class ReferencePool:
 
     def _begin_iterations(self) -> None:
         for replica in self._replicas:
-            if not replica.busy and replica.up and replica.assigned:
+            if not replica.busy and replica.up and not replica.paused and replica.assigned:
                 self._begin(replica)
 
     def _begin(self, replica: Replica) -> None:

@@ -296,6 +296,24 @@ class ServingService:
             self._set_cost(replica)
             self.on_change(replica.gang)
 
+    def pause_replica(self, replica: ServingReplica) -> None:
+        """It stands still, its model and its cache loaded, once its iterations are over; its requests wait for it."""
+        replica.paused = True
+        self._turn(replica)
+
+    def resume_replica(self, replica: ServingReplica) -> None:
+        """It goes on."""
+        replica.paused = False
+        self._turn(replica)
+
+    def _turn(self, replica: ServingReplica) -> None:
+        if replica.gang is None or not replica.up:
+            return
+        self._advance()
+        for lane in replica.lanes:
+            (self._pool.pause if replica.paused else self._pool.resume)(lane)
+        self.on_change(replica.gang)
+
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
         self._advance()
@@ -334,7 +352,7 @@ class ServingService:
                 if not replica.wanted:
                     replica.wake = env.event()
                     yield replica.wake
-                gang = self._cluster.request(self._plan.name, group.pool, group.gpus)
+                gang = self._cluster.request(self._plan.name, group.pool, group.gpus, compact=True)
                 self._of_gang[gang] = replica
                 yield gang.ready
                 gang.set("loaded", group.loaded_w, 0.0)
@@ -373,12 +391,14 @@ class ServingService:
         self._set_cost(replica)
         for lane in replica.lanes:
             self._pool.start(lane)
+            if replica.paused:
+                self._pool.pause(lane)
         self.on_change(gang)
 
     def _go_down(self, replica: ServingReplica) -> None:
         self._replica_ns += self._env.now_ns - replica.since_ns
         self._up -= 1
-        replica.up = replica.draining = replica.leaving = False
+        replica.up = replica.draining = replica.leaving = replica.paused = False
         replica.gang = None
 
     def _tick(self, next_edge: Callable[[int], int]) -> Generator[simpy.Event, object, None]:

@@ -121,9 +121,8 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity(
             "goodput_share",
             "goodput",
-            of=BY_TOKEN,
             compared=7,
-            columns=(At(SERVED, "goodput"),),
+            columns=(At(SERVED, "goodput"), At(QUEUES, "goodput")),
             form=percent,
             meaning="requests that meet every limit of `slo`, of all that arrived",
         ),
@@ -137,7 +136,8 @@ ACTIVITY: tuple[Table, ...] = (
             columns=(At(SERVED, "tokens/s"),),
         ),
         Quantity("throughput_requests_per_s", "throughput of requests", "requests/s"),
-        Quantity("goodput_requests_per_s", "goodput of requests", "requests/s", of=BY_TOKEN),
+        Quantity("goodput_requests_per_s", "goodput of requests", "requests/s"),
+        Quantity("slo_missed", "missed their objectives", form=count),
         Quantity("replicas_mean", "replicas", always=True, of=BY_TOKEN, columns=(At(MEMORY, "replicas"),)),
         Quantity("replicas_most", "most replicas", of=BY_TOKEN),
         Quantity("cold_starts", "cold starts", of=BY_TOKEN),
@@ -236,6 +236,7 @@ ACTIVITY: tuple[Table, ...] = (
         Quantity("makespan_s", "makespan", "s"),
         Quantity("cap_changes", "changes of its cap"),
         Quantity("slowed_by_caps_s", "slowed by caps", "s"),
+        Quantity("slowed_by_islands_s", "slowed by links between islands of a node", "s"),
         optional=True,
     ),
     table(

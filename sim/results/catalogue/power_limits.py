@@ -60,6 +60,7 @@ _SERVED: tuple[Quantity, ...] = (
         meaning="of requests that ended while a limit of power had any replica draw less, stand still or go, those "
         "within every limit of `slo`; `free_goodput_share` is of all others",
     ),
+    *_both("slo_missed", "missed the SLO", form=count),
     *_both("ttft_s", "TTFT", "s"),
     *_both("tpot_s", "TPOT", "s"),
     *_both("e2e_s", "E2E", "s"),

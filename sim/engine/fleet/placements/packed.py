@@ -14,7 +14,8 @@ class Packed:
     """On as few nodes as can be: one of at most a node's slots on one node, the fullest that has room; a bigger one on
     whole nodes, and what is left of it on the fullest node that has room. Nodes that are on come first, then those on
     their way up, then those to be booted; of equals the first in the scenario. A request on so many nodes takes equal
-    parts of as many; one for part of a slot takes the fullest slot that has it.
+    parts of as many; one for part of a slot takes the fullest slot that has it. Where nodes have several islands, one
+    on which it lies on no more of them than it needs comes before a fuller one.
 
     It waits where no node has room for its part, whatever is free elsewhere.
     """

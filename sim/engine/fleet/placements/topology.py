@@ -18,10 +18,11 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Topology:
-    """Gangs by the islands that links join: a node, then a rack, then racks. One of at most a node's slots is on one
-    node, the fullest that has room. A bigger one takes whole nodes and a rest (equal parts of as many nodes as it asks
-    for) of one rack, where one has room: of those the one that keeps least; else of as few as can be, those with most
-    room first, and the last of them the one that keeps least. With ``most_racks`` it waits for so few.
+    """Gangs by the islands that links join: within a node, a node, then a rack, then racks. One of at most a node's
+    slots is on one node, the fullest that has room, of those on which it lies on as few islands as can be. A bigger one
+    takes whole nodes and a rest (equal parts of as many nodes as it asks for) of one rack, where one has room: of those
+    the one that keeps least; else of as few as can be, those with most room first, and the last of them the one that
+    keeps least. With ``most_racks`` it waits for so few.
     """
 
     most_racks: int | None = None

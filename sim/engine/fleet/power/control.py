@@ -34,12 +34,6 @@ LONGEST_S = 1e9
 """A breaker that carries its load for longer does so for ever."""
 
 
-MOST_ANSWERS = 16
-"""To one excess at an instant, each lower by what the one before has missed."""
-REACTIONS = 4
-"""Steps of events within an instant in which loads do what they are asked."""
-
-
 class Room:
     """What each domain leaves, spent as places are chosen."""
 
@@ -225,7 +219,7 @@ class PowerControl:
         if due_ns is not None and now_ns < due_ns:
             self._wake(due_ns)
         elif due_ns is not None:
-            self._answer(domain, now_ns)
+            domain.answer(self._live, domain.limit_w, now_ns)
         elif domain.watts > domain.goal_w and domain.plan.answers:  # ahead of a call that has been prepared for
             domain.answer(self._live, domain.goal_w, now_ns, ahead_ns=self._ahead_ns(domain))
         elif release_ns is not None and now_ns < release_ns:
@@ -236,26 +230,6 @@ class PowerControl:
             domain.release(self._live, now_ns)
         self._take_in()
         self._see(domain)
-
-    def _answer(self, domain: Domain, now_ns: int) -> None:
-        domain.answer(self._live, domain.limit_w, now_ns)
-        if self._live.in_parts(domain.nodes):
-            self._env.process(self._make_sure(domain))
-
-    def _make_sure(self, domain: Domain) -> Generator[simpy.Event, object, None]:
-        """Answers again in this instant, once the loads have done what was asked, as long as too much is drawn.
-
-        On shared GPUs what one does changes what the others do, and less comes of an answer than was supposed.
-        """
-        for _ in range(MOST_ANSWERS):
-            for _ in range(REACTIONS):
-                yield self._env.wait(0)
-            self._take_in()
-            self._see(domain)
-            if domain.answers_ns() is None:
-                return
-            domain.fell_short()
-            domain.answer(self._live, domain.limit_w, self._env.now_ns)
 
     def _cap_boards(self) -> None:
         fresh, self._live.fresh = self._live.fresh, []

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from sim.engine.fleet.power.account import Books, Open
 from sim.engine.fleet.power.ladder import Rung, Setting, climb, rungs
-from sim.engine.fleet.power.live import Live, Supposed
+from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
+from sim.engine.fleet.power.supposed import Supposed
 from sim.engine.gang import Gang
 from sim.units import SECONDS_PER_NS
 from sim.workload.power_records import AboveAlone
@@ -53,7 +54,6 @@ class Domain:
         self._asked: dict[Load, tuple[float | None, bool]] = {}
         self._levels: dict[tuple[bool, int], float] = {}
         self._gone_w = 0.0
-        self._missed_w = 0.0
         self.answered_ns = -1
         """When it last asked for anything."""
         self._to_kill: dict[Load, AboveAlone] = {}
@@ -81,9 +81,11 @@ class Domain:
             return
         for load, (_, paused) in self._asked.items():
             full_w, drawn_w = load.w_under(self.source, None), load.w_under("", None)
+            if not load.traits.paced:
+                continue
             if paused:
                 self._slowed.append((load, full_w, min(load.traits.loaded_w, full_w), 0.0))
-            elif load.traits.paced and load.at_work and drawn_w < full_w:
+            elif load.at_work and drawn_w < full_w:
                 self._slowed.append((load, full_w, drawn_w, load.rate))
 
     def see(self, watts: float, limit_w: float, goal_w: float, now_ns: int) -> None:
@@ -133,7 +135,7 @@ class Domain:
         loads = live.on(self.nodes)
         supposed = Supposed(live, self.nodes, loads, self.source, ahead=ahead_ns is not None)
         self.answered_ns = now_ns
-        target_w = limit_w * self.plan.target - self._missed_w
+        target_w = limit_w * self.plan.target
         ladder = self._ladder(supposed)
         setting = climb(ladder, supposed.draws, target_w, len(supposed.loads))
         if self.books.episode is None:
@@ -162,10 +164,6 @@ class Domain:
                 self._levels[serves, priority] = level
         self.closed = self.closed or unmet or bool(np.any(setting.paused | setting.shed))
 
-    def fell_short(self) -> None:
-        """More is drawn than was supposed: of GPUs that are shared, where what one does changes what the others do."""
-        self._missed_w += max(0.0, self.watts - self.limit_w * self.plan.target)
-
     def would_shed(self, live: Live, limit_w: float) -> bool:
         """Whether somebody would have to go for it to draw no more than that."""
         supposed = Supposed(live, self.nodes, live.on(self.nodes), self.source)
@@ -184,7 +182,6 @@ class Domain:
         self.answer(live, self.goal_w, now_ns)
         if not self._asked and not self.closed:
             self._levels = {}
-            self._missed_w = 0.0
             self.books.close(now_ns)
 
     def welcome(self, live: Live) -> None:

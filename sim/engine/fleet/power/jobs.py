@@ -5,6 +5,7 @@ from __future__ import annotations
 from sim.engine.fleet.power.loads import Asked, Traits
 from sim.engine.fleet.row import Row
 from sim.engine.fleet.rows import Rows
+from sim.engine.fleet.sharers import Shared
 from sim.engine.gang import Gang
 from sim.engine.training import TrainingJob
 from sim.units import SECONDS_PER_NS
@@ -39,6 +40,10 @@ class RowLoad:
         self.forget = self._asked.forget
         self.hold_back, self.let_go = row.hold_back, row.let_go
         self.w_under = row.active_w_under
+
+    def shares_gpu(self) -> Shared | None:
+        """The GPU of which it has a part, where others there count; None elsewhere."""
+        return self._rows.sharers.at(self.row.gpu) if self.row.gpu is not None else None
 
     @property
     def at_work(self) -> bool:

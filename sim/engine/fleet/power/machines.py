@@ -37,9 +37,10 @@ class Plugs:
         """Slots of each node."""
         return np.array([kind.slots for kind in self.hardware], np.int64)[self.kind]
 
-    def watts(self, nodes: Ints, gpu_w: Floats, cpu_load: Floats, at_work: Floats) -> Floats:
+    def watts(self, nodes: Ints, gpu_w: Floats, cpu_load: Floats, at_work: Floats, on_gpus: Floats) -> Floats:
         """W of powered ``nodes`` at their plugs, each with so many W of all its GPUs together (as models of their kind
-        draw, before the node's own units count), so much load on its CPUs and such a share of its slots at work."""
+        draw, before the node's own units count), so much load on its CPUs and such a share of its slots at work, that
+        of work on their GPUs apart."""
         kind = self.kind[nodes]
         total = np.empty(len(nodes))
         for code in np.unique(kind).tolist():
@@ -53,7 +54,8 @@ class Plugs:
                 boards_w = hardware.gpu_scale * gpu_w[those] + hardware.gpu_offset_w * hardware.slots
             dc_w = boards_w + hardware.sockets * cpu_w
             for part in hardware.parts:
-                dc_w = dc_w + part.idle_w + (part.active_w - part.idle_w) * at_work[those]
+                works = at_work if hardware.gpu is None or part.component == "dram" else on_gpus
+                dc_w = dc_w + part.idle_w + (part.active_w - part.idle_w) * works[those]
             total[those] = dc_w + _lost_w(hardware, dc_w)
         return total
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.ladder import Rung, Setting, climb
-from sim.engine.fleet.power.live import Live, Supposed
+from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.ramp import Ramp, Rising
+from sim.engine.fleet.power.supposed import Supposed
 from sim.units import SECONDS_PER_NS
 
 ROUNDING = 1e-9

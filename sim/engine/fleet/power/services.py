@@ -3,7 +3,8 @@
 One of an ``inference`` service is capped, paused and shed at the instant. What a ``serving`` replica draws is known
 only afterwards: its GPUs are counted at the limit of their boards, or of their caps, so that a limit holds whatever
 they do; or they are read as power control in the field reads them, in means over seconds that have gone by (3 s in Wu
-et al., "Dynamo", ISCA 2016), and count at the last reading, capped or not. It is capped and shed, not paused.
+et al., "Dynamo", ISCA 2016), and count at the last reading, capped or not. One that is paused counts as loaded: the
+iteration that it is in still ends.
 """
 
 from __future__ import annotations
@@ -113,13 +114,13 @@ class ReplicaLoad:
             full_w=board_w,
             cpu_load=group.cpu_load,
             cappable=True,
-            can_pause=False,
+            can_pause=True,
             can_shed=True,
             paced=False,
         )
         self._cpu_load = 0.0 if read else group.cpu_load
         self._read_w = self._wants_w = group.loaded_w if read else board_w
-        self._asked = Asked(self._cap, _not_paused, _not_paused)
+        self._asked = Asked(self._cap, lambda: service.pause_replica(replica), lambda: service.resume_replica(replica))
         self.cap, self.pause, self.resume = self._asked.cap, self._asked.pause, self._asked.resume
         self.forget = self._asked.forget
 
@@ -133,21 +134,23 @@ class ReplicaLoad:
         """A share of its, as it counts."""
         if not self._replica.up:
             return share
+        if self._replica.paused:
+            return Share(share.owner, share.slots, "loaded", self.traits.loaded_w, 0.0)
         return Share(share.owner, share.slots, "active", self.w_under("", None), self._cpu_load)
 
     @property
     def at_work(self) -> bool:
         """See ``Load``."""
-        return self._replica.up
+        return self._replica.up and not self._replica.paused
 
     @property
     def limited(self) -> bool:
         """See ``Load``."""
         return self._asked.limits(min(self.traits.full_w, self._service.planned_w(self._replica)))
 
-    def would_work(self, _source: str) -> bool:
+    def would_work(self, source: str) -> bool:
         """See ``Load``."""
-        return self._replica.up
+        return self._replica.up and self._asked.pauses <= {source}
 
     def w_under(self, source: str, cap_w: float | None) -> float:
         """See ``Load``. With all caps as they are: what was read, or what they leave where that is less."""
@@ -173,10 +176,6 @@ class ReplicaLoad:
     def kill(self) -> float:
         """See ``Load``."""
         raise AssertionError("a service does not end")
-
-
-def _not_paused() -> None:
-    raise AssertionError("a serving replica is capped or shed, not paused")
 
 
 def _order(gang: Gang) -> int:

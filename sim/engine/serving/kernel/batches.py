@@ -32,7 +32,7 @@ from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_bloc
 from sim.engine.serving.kernel.weights import weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
-from sim.engine.serving.records import NEVER
+from sim.engine.serving.records import NEVER, UP
 
 # Who is in it
 
@@ -241,7 +241,7 @@ def begin_touched(pool):
     for i in range(n):
         replica = pool.replicas[pool.touched[i]]
         replica.touched = 0
-        if not replica.busy and replica.up and replica.load.assigned:
+        if not replica.busy and replica.up == UP and replica.load.assigned:
             begin(pool, replica)
 
 

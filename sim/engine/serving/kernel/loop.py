@@ -40,6 +40,7 @@ from sim.engine.serving.records import (
     NEVER,
     OPEN_OR_CLOSE,
     REHASH,
+    RESUME,
     RETRY,
     RUNNING,
     SEND_AGAIN,
@@ -367,5 +368,7 @@ def call(address, command, argument):
             open_or_close(pool, replica)
             return np.int64(DONE)
         settle(pool, replica)
+        if command == RESUME:
+            touch(pool, replica)
         begin_touched(pool)
     return np.int64(DONE)

@@ -45,6 +45,7 @@ SERVING = {
     **told(
         "serving.*",
         {
+            "slo_missed": "requests that were over, in whatever way, and did not meet every limit of the slo",
             "goodput_share": "requests that met every limit of the slo / requests that arrived",
             "utilisation": "time in which replicas served / time for which there were replicas",
             "replicas_mean": "time for which each replica was there, summed / simulated time",
@@ -107,6 +108,7 @@ JOBS = {
             "count completed killed unfinished": "jobs by how they ended",
             "checkpoints": "checkpoints that were written",
             "makespan_s": "from the first submission to the last end",
+            "slowed_by_islands_s": "time at work beyond that on as few islands of its nodes as it needs",
             "cap_changes slowed_by_caps_s": "changes of its power cap, and time at work beyond that without a cap",
         },
         rows="jobs",

@@ -84,6 +84,7 @@ POWER = {
             **COSTS,
             "limited_s": "time for which the workload was limited",
             "limited_requests free_requests": "requests that ended while it was limited, and otherwise",
+            "limited_slo_missed free_slo_missed": "of these, those that did not meet every limit of the slo",
             **{
                 f"limited_{name} free_{name}": "mean over requests that ended while it was limited, and otherwise"
                 for name in ("goodput_share", "ttft_s", "tpot_s", "e2e_s", "dynamic_j_per_output_token")
