@@ -3,7 +3,7 @@
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import at, entry, inner
+from sim.engine.serving.compiled import at, entry, fetch, inner
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash, remove
 from sim.engine.serving.kernel.ends import end
@@ -49,6 +49,9 @@ from sim.engine.serving.records import (
 )
 
 pool_at = at(Pool)
+
+MANY = 64
+"""Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
 # Arrivals
 
@@ -110,6 +113,7 @@ def dispatch(pool, request, role, turn):
         append(pool, pool.backlog, request)
         return
     replica = pool.replicas[r]
+    fetch(replica)
     if limit >= 0 and not request.ready and replica.n_waiting >= limit and (replica.busy or replica.n_waiting):
         give_up(pool, request, p.REJECTED)
         return
@@ -220,6 +224,8 @@ def advance(pool, until):
                 return NEED_ARRIVALS
         now = min(min(ends, due), arrival)
         if pool.n_touched and now > pool.now:
+            if pool.n_leaves >= MANY:
+                fetch(pool.replicas[first_to_end(pool)])  # on its way while these begin
             begin_touched(pool)
             continue
         if now == NEVER and pool.idle_ends and pool.n_free == pool.n_slots:
@@ -331,6 +337,7 @@ def clear(pool, replica):
     replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
     replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0
     replica.lru_head = replica.lru_tail = replica.begun = -1
+    replica.first_chunk = replica.last_chunk = -1
     for c in range(pool.priorities):
         waiting, running = replica.waiting[c], replica.running[c]
         waiting.head = waiting.tail = running.head = running.tail = -1
