@@ -447,10 +447,11 @@ class FastPool:
         for role in range(len(self._open)) if own == p.ANY else (own,):
             choices, listed = self._rows["open"][role], self._open[role]
             n = int(choices["n"])
-            at = int(listed[:n].searchsorted(index))
-            was_open = at < n and listed[at] == index
+            last = n == 0 or listed[n - 1] < index  # as when all come up, one after the other
+            at = n if last else int(listed[:n].searchsorted(index))
+            was_open = not last and listed[at] == index
             if is_open and not was_open:
-                if at < n:
+                if not last:
                     listed[at + 1 : n + 1] = listed[at:n].copy()
                 listed[at] = index
                 choices["n"] = n + 1

@@ -213,6 +213,8 @@ class Replica(Record, lines=True):
     """Of 2**-16 ns, carried from one iteration to the next."""
     run: int
     """Decode iterations planned as one; 0: an iteration with prompts or drafts."""
+    closing: int
+    """Whether the run has been shortened to end with the iteration it is in."""
     span: int
     """Time of the one iteration it is in."""
     energy_nj: int

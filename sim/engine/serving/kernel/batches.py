@@ -261,7 +261,7 @@ def launch(pool, replica, d, swapped, preempted):
     """The iteration, or a run of decode iterations, is under way, with ``d`` sequences that decode."""
     replica.busy = 1
     replica.start_ns = pool.now
-    replica.booked_ns = replica.booked_nj = 0
+    replica.booked_ns = replica.booked_nj = replica.closing = 0
     steps = np.int64(NEVER)
     if pool.window:
         steps = window_scan(pool, replica, d)

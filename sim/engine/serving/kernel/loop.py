@@ -20,7 +20,7 @@ from sim.engine.serving.kernel.queues import (
     wait,
 )
 from sim.engine.serving.kernel.routing import route
-from sim.engine.serving.kernel.runs import cut, settle
+from sim.engine.serving.kernel.runs import settle, shorten
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.weights import open_or_close, weigh
 from sim.engine.serving.records import (
@@ -127,7 +127,7 @@ def dispatch(pool, request, role, turn):
     if not replica.busy:
         touch(pool, replica)
     elif not blocked and replica.n_running < pool.max_num_seqs and pool.prefill != p.STATIC:
-        cut(pool, replica)
+        shorten(pool, replica)
 
 
 # Events
@@ -171,7 +171,7 @@ def deadline(pool, request):
             replica.load.pending -= pending_of(request)
             replica.load.assigned -= 1
             weigh(pool, replica)
-            cut(pool, replica)  # another head of the queue may fit
+            shorten(pool, replica)  # another head of the queue may fit
             if not replica.busy:
                 touch(pool, replica)
         give_up(pool, request, p.TIMED_OUT)
@@ -179,7 +179,7 @@ def deadline(pool, request):
         replica = pool.replicas[r]
         pool.seats[request.seat].abandoned = 1
         replica.abandoned += 1
-        cut(pool, replica)
+        shorten(pool, replica)
     elif where == MOVING:
         pool.seats[request.seat].abandoned = 1
 
