@@ -17,9 +17,9 @@ from numba.core.datamodel import models
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, lower_builtin, register_model
 
-from sim.engine.serving.layout import WORD, At, Record
+from sim.engine.serving.layout import LINE, WORD, At, Record, Small
 
-_NUMBERS = {int: types.int64, float: types.float64}
+_NUMBERS = {int: types.int64, float: types.float64, Small: types.int32}
 
 
 @cache
@@ -100,15 +100,41 @@ def at(record: type[Record]) -> Any:
     return placed
 
 
+@intrinsic
+def fetch(typing, record):  # noqa: ARG001 (Numba gives both)
+    """Has the processor fetch a record, which will be read or written soon, all its lines at the same time."""
+
+    def generate(context, builder, signature, args):
+        (kind,) = signature.args
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], _PREFETCH)
+        begin = builder.bitcast(args[0], byte)
+        for at in range(0, kind.size, LINE):
+            line = builder.gep(begin, [ir.Constant(ir.IntType(64), at)])
+            builder.call(prefetch, [line, flag(1), flag(3), flag(1)])  # to be written; to be kept; data
+        return context.get_dummy_value()
+
+    return types.void(record), generate
+
+
+_PREFETCH = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), *[ir.IntType(32)] * 3])
+
+
 def inner(function: Callable[..., Any]) -> Any:
     """Compiles a function of the kernel that only others of the kernel call.
 
-    Once: Numba would compile it anew for every constant that it is called with.
+    Once: Numba would compile it anew for every constant and every width of ints that it is called with.
     """
     compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     template = compiled.get_call_template
-    compiled.get_call_template = lambda args, named: template(tuple(map(types.unliteral, args)), named)
+    compiled.get_call_template = lambda args, named: template(tuple(map(_widest, args)), named)
     return compiled
+
+
+def _widest(kind: types.Type) -> types.Type:
+    """As what a function is compiled for it."""
+    kind = types.unliteral(kind)
+    return types.int64 if kind == types.int32 else kind
 
 
 def entry(function: Callable[..., int]) -> Any:

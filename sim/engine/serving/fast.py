@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
-from sim.engine.serving.layout import WORD
+from sim.engine.serving.layout import LINE, in_lines
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
@@ -40,6 +40,17 @@ DRAWN = ("active_ns", "dynamic_nj", "link_nj")
 
 
 call = loaded(SERVING)
+
+
+def _in_lines(count: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Rows of zeros that begin with a line of the processor's caches."""
+    return _from_line(np.zeros(count * kind.itemsize + LINE, np.uint8), count, kind)
+
+
+def _from_line(owner: npt.NDArray[np.uint8], count: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Rows in the bytes of ``owner``, from where the first line begins."""
+    begin = -owner.ctypes.data % LINE
+    return owner[begin : begin + count * kind.itemsize].view(kind)
 
 
 class FastPool:
@@ -120,7 +131,7 @@ class FastPool:
             "finished": finished,
         }
         for name, count in rows.items():
-            self._place(name, np.zeros(count, k.Pool.rows[name]))
+            self._place(name, _in_lines(count, k.Pool.rows[name]))
         self._rows["accept"][:] = settings.accept
         for tree in ("ends", "weights", "heaviest"):
             self._rows[tree][:] = k.NEVER
@@ -155,19 +166,20 @@ class FastPool:
         r["load"] = self._addresses(self._rows["loads"])
         r["role"], r["cost"], r["blocks"] = roles, self._costs[list(cost_of)], kv_blocks
         r["end_ns"] = k.NEVER
-        r["lru_head"] = r["lru_tail"] = r["begun"] = -1
-        rows = {
+        r["lru_head"] = r["lru_tail"] = r["begun"] = r["first_chunk"] = r["last_chunk"] = -1
+        # The rows of a replica lie side by side: what is used of them at a time are a few lines.
+        counts = {
             "waiting": self._set.priorities,
             "running": self._set.priorities,
             "residue": self._set.block_tokens,
             "finishes": int(self._pool["finishes_room"]),
-            "chunks": self._set.max_num_seqs,
         }
-        for name, count in rows.items():
-            laid = np.zeros((n, count), k.Replica.rows[name])
-            if k.Replica.rows[name] == k.Queue.dtype:
-                laid["head"] = laid["tail"] = -1
-            r[name] = self._addresses(laid)
+        fields = [(name, k.Replica.rows[name], (count,)) for name, count in counts.items()]
+        laid = _in_lines(n, in_lines(np.dtype(fields, align=True)))
+        for name in counts:
+            r[name] = self._addresses(laid[name])
+        for queue in (laid["waiting"], laid["running"]):
+            queue["head"] = queue["tail"] = -1
 
     # What the control plane does and sees
 
@@ -331,15 +343,22 @@ class FastPool:
     def _grow(self, name: str, count: int, used: int | None = None) -> None:
         """Rows move to where there is room for more of them; those not ``used`` yet leave their memory untouched."""
         before = self._rows[name][:used]
-        larger = np.zeros(count, before.dtype)
+        larger = _in_lines(count, before.dtype)
         larger[: len(before)] = before
         self._place(name, larger)
 
     def _stretch(self, name: str, count: int) -> None:
         """There is room for more of these rows: where they are many, their pages move, and nothing is copied."""
         rows = self._rows[name]
-        rows.resize(count, refcheck=False)
-        self._place(name, rows)
+        owner, kind, used = rows.base, rows.dtype, rows.nbytes
+        assert owner is not None
+        before = rows.ctypes.data - owner.ctypes.data
+        owner.resize(count * kind.itemsize + LINE, refcheck=False)
+        larger = _from_line(owner, count, kind)
+        after = larger.ctypes.data - owner.ctypes.data
+        if after != before:
+            owner[after : after + used] = owner[before : before + used].copy()
+        self._place(name, larger)
 
     def _grow_slots(self) -> None:
         count = min(5 * len(self._rows["requests"]) // 4, MOST_SLOTS)
@@ -360,9 +379,9 @@ class FastPool:
     def _grow_buckets(self) -> None:
         """The tables of the prefix cache are hashed anew into twice as many buckets."""
         count = min(2 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
-        self._place("buckets", np.zeros(count, np.int64))
-        if len(self._rows["key_buckets"]):
-            self._place("key_buckets", np.zeros(count, np.int64))
+        for name in ("buckets", "key_buckets"):
+            if len(self._rows[name]):
+                self._place(name, _in_lines(count, k.Pool.rows[name]))
         self._pool["n_buckets"] = count
         call(self._address, k.REHASH, 0)
 
@@ -453,10 +472,11 @@ class FastPool:
         for role in range(len(self._open)) if own == p.ANY else (own,):
             choices, listed = self._rows["open"][role], self._open[role]
             n = int(choices["n"])
-            at = int(listed[:n].searchsorted(index))
-            was_open = at < n and listed[at] == index
+            last = n == 0 or listed[n - 1] < index  # as when all come up, one after the other
+            at = n if last else int(listed[:n].searchsorted(index))
+            was_open = not last and listed[at] == index
             if is_open and not was_open:
-                if at < n:
+                if not last:
                     listed[at + 1 : n + 1] = listed[at:n].copy()
                 listed[at] = index
                 choices["n"] = n + 1

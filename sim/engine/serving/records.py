@@ -1,7 +1,7 @@
 """The memories of the compiled pool, field by field: the one table that gives NumPy's dtypes, what ``fast`` lays out,
 and the names that the kernel reads and writes.
 
-Everything is an int64: times in ns from the start of the run, energies in nJ, spans and remainders in 2**-16 ns, flags
+Everything is an int: times in ns from the start of the run, energies in nJ, spans and remainders in 2**-16 ns, flags
 0 or 1, and -1 where there is nothing. A request is told by its *slot*, its row in ``Pool.requests``, which another
 takes over once it is finished; a replica by its index.
 """
@@ -9,110 +9,109 @@ takes over once it is finished; a replica by its index.
 from dataclasses import fields
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.layout import At, Record, Rows
+from sim.engine.serving.layout import At, Record, Rows, Small
 
 
-class Request(Record):
+class Request(Record, lines=True):
     """A request in the system, in its slot: all that is known of one that waits. Millions may, where a service is
-    overloaded, so there is little of it; what a batch needs of it stands in its seat."""
+    overloaded, so there is little of it; what a batch needs of it stands in its seat. What is needed more than once
+    stands in the first line."""
 
-    slot: int
+    slot: Small
     """Its row in ``Pool.requests``."""
-    next: int
+    next: Small
     """Slot of the next in its queue, or -1."""
-    prev: int
-    replica: int
+    prev: Small
+    replica: Small
     """Index of the replica that holds it; -1 in the backlog."""
-    where: int
+    where: Small
     """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
-    ready: int
+    ready: Small
     """Whether its context is computed, so that it only needs room to decode."""
-    context: int
+    context: Small
     """Tokens in its KV cache; those of the decode it is in are added when it leaves."""
-    target: int
+    target: Small
     """Tokens its prefill must reach."""
-    seat: int
+    seat: Small
     """Its row in ``Pool.seats`` once it has ever been admitted, or -1."""
-    prompt: int
+    prompt: Small
     """Tokens."""
-    output: int
+    output: Small
     """Tokens."""
-    priority: int
+    priority: Small
     """Its class; 0 goes first."""
+    finish_key: int
+    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
+    joined_at: int
+    """Number of the replica's iteration at which it joined the decodes."""
     arrival_ns: int
-    stamp: int
-    """Events that bear an older one are stale."""
-    attempts: int
+    scheduled_ns: int
+    """When it was first admitted to a batch, in this attempt."""
+    first_ns: int
+    """When its first token came."""
     ordinal: int
     """Its place in the order of arrivals; no two requests share one."""
     session: int
     """Whose conversation it belongs to, or -1."""
     first_hash: int
     """Index in ``Pool.hashes`` of the first hashed block of its prompt."""
-    hashes: int
+    hashes: Small
     """How many hashed blocks its prompt has; 0 in a slot that is free."""
-    finish_key: int
-    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
-    joined_at: int
-    """Number of the replica's iteration at which it joined the decodes."""
+    attempts: Small
+    stamp: int
+    """Events that bear an older one are stale."""
 
 
-class Seat(Record):
-    """What has become of a request that was admitted to a batch, until it is done with."""
+class Seat(Record, lines=True):
+    """What has become of a request that was admitted to a batch, until it is done with. What every one of them needs
+    while it is served stands in the first line."""
 
     last_ns: int
     """When its last token came."""
-    emitted: int
-    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
     acc_ns: int
     """The replica's ``share_ns`` when it joined."""
     acc_nj: int
     """The replica's ``share_nj`` when it joined."""
-    own_nj: int
-    """Energy of reading its own context since it joined."""
-    decode_ns: int
-    decode_nj: int
     prefill_ns: int
     """Its share of the time of iterations, for its prompt."""
     prefill_nj: int
     """Its share of their dynamic energy, for its prompt."""
-    scheduled_ns: int
-    """When it was first admitted to a batch."""
-    first_ns: int
-    """When its first token came."""
-    abandoned: int
-    """Whether its user has given up while it runs."""
-    padded_output: int
+    emitted: Small
+    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
+    padded_output: Small
     """Tokens of the longest output of its closed batch; 0 outside of one."""
-    padded_prompt: int
-    """Tokens of the longest prompt of its closed batch."""
-    swapped: int
-    """Whether its KV cache lies in the host's memory."""
-    kv_grows: int
+    kv_grows: Small
     """Whether its layers with a window keep more with every token, while it decodes."""
-    held: int
+    held: Small
     """Leading hashed blocks it holds a reference on."""
-    cached: int
+    chunk: Small
+    """Tokens of its prompt in the iteration that its replica is in."""
+    next_chunk: Small
+    """Slot of the request whose prompt comes next in that iteration, or -1."""
+    decode_ns: int
+    decode_nj: int
+    own_nj: int
+    """Energy of reading its own context since it joined, with drafts."""
+    abandoned: Small
+    """Whether its user has given up while it runs."""
+    padded_prompt: Small
+    """Tokens of the longest prompt of its closed batch."""
+    swapped: Small
+    """Whether its KV cache lies in the host's memory."""
+    cached: Small
     """Tokens of its prompt found in the prefix cache."""
-    preemptions: int
-    turns: int
+    preemptions: Small
+    turns: Small
     """Random draws it has made while decoding with drafts."""
-    steps: int
+    steps: Small
     """Steps that brought it a token or more, after the first; counted with drafts only."""
 
 
 class Queue(Record):
     """Ends of a doubly linked list of requests: their slots, or -1."""
 
-    head: int
-    tail: int
-
-
-class Chunk(Record):
-    """What an iteration prefills of a prompt."""
-
-    slot: int
-    tokens: int
+    head: Small
+    tail: Small
 
 
 class Slope(Record):
@@ -156,41 +155,57 @@ class Cost(Record):
 class Load(Record):
     """What routers weigh of a replica, apart from it: they look at all of them."""
 
-    assigned: int
+    assigned: Small
     """Requests it has been given and still has."""
     pending: int
     """Tokens that these have still to prefill, and one for each that decodes."""
 
 
-class Replica(Record):
-    """A scheduler with its KV cache, and the iteration or the run of iterations it is in."""
+class Replica(Record, lines=True):
+    """A scheduler with its KV cache, and the iteration or the run of iterations it is in. Its rows follow behind it."""
 
-    index: int
+    index: Small
+    role: Small
+    up: Small
+    draining: Small
+    touched: Small
+    """Whether it stands in ``Pool.touched``."""
+    busy: Small
+    n_waiting: Small
+    n_running: Small
+    begun: Small
+    """Slot of the request whose prompt is prefilled in part, or -1."""
+    decoding: Small
+    """Sequences that decode."""
+    takes_part: Small
+    """Sequences that decode in the iteration it is in."""
+    n_finishes: Small
+    n_chunks: Small
+    """Prompts in the iteration it is in."""
+    first_chunk: Small
+    """Slot of the request of the first of these, each of which knows the next."""
+    last_chunk: Small
+    late: Small
+    """Whether one has joined the decodes whose last token is of long ago."""
     load: At[Load]
-    role: int
     cost: At[Cost]
-    up: int
-    draining: int
     waiting: Rows[Queue]
     """By class: requests that are not in a batch."""
-    n_waiting: int
-    awaited: int
-    """KV blocks that these will take, where routers compare them."""
     running: Rows[Queue]
     """By class: requests admitted, in the order of admission."""
-    n_running: int
+    residue: Rows[int]
+    """KV blocks that sequences take with their next block of tokens, by their position within one at which they decode,
+    counted from ``iteration`` 0."""
+    finishes: Rows[int]
+    """Heap of iteration << 24 | slot: when sequences finish. May hold stale entries."""
+    taking: int
+    """All of ``residue``."""
     blocks: int
     """KV blocks in all."""
     used: int
     """KV blocks held by requests."""
     cached: int
     """KV blocks of prefixes that nobody refers to."""
-    lru_head: int
-    """The hashed block without references that was used least recently, or -1."""
-    lru_tail: int
-    busy: int
-    touched: int
-    """Whether it stands in ``Pool.touched``."""
     start_ns: int
     """When the iteration, or the run, began."""
     end_ns: int
@@ -198,44 +213,23 @@ class Replica(Record):
     """Of 2**-16 ns, carried from one iteration to the next."""
     run: int
     """Decode iterations planned as one; 0: an iteration with prompts or drafts."""
+    closing: int
+    """Whether the run has been shortened to end with the iteration it is in."""
     span: int
     """Time of the one iteration it is in."""
     energy_nj: int
     """Dynamic energy of the one iteration it is in."""
     iteration: int
     """Decode iterations done."""
-    decoding: int
-    """Sequences that decode."""
     context: int
-    """Tokens they attend to in the next iteration."""
-    windowed: int
-    """The same within the window."""
-    growing: int
-    """Sequences whose context is still within the window."""
-    residue: Rows[int]
-    """KV blocks that sequences take with their next block of tokens, by their position within one at which they decode,
-    counted from ``iteration`` 0."""
-    taking: int
-    """All of these."""
-    finishes: Rows[int]
-    """Heap of iteration << 24 | slot: when sequences finish. May hold stale entries."""
-    n_finishes: int
-    takes_part: int
-    """Sequences that decode in the iteration it is in."""
-    chunks: Rows[Chunk]
-    """Of the iteration it is in."""
-    n_chunks: int
+    """Tokens that those who decode attend to in the next iteration."""
     prompt: int
-    """Tokens of these."""
-    begun: int
-    """Slot of the request whose prompt is prefilled in part, or -1."""
+    """Tokens of the prompts in the iteration it is in."""
     alone_ns: int
     """What its decodes would have taken without the prompts beside them."""
     alone_nj: int
     reads: int
     """Context tokens read by the decodes of the iteration."""
-    window_reads: int
-    """The same within the window."""
     share_ns: int
     """A sequence's share of the time of all decodes so far."""
     share_nj: int
@@ -246,19 +240,28 @@ class Replica(Record):
     active_ns: int
     """Time in iterations, since it was last taken."""
     dynamic_nj: int
-    link_nj: int
-    """Energy of hand-overs, since it was last taken."""
     booked_ns: int
     """How much of the iteration it is in has been added to ``active_ns`` already."""
     booked_nj: int
-    link_free_ns: int
-    """When its link has handed over what it was given."""
     last_token_ns: int
     """When its decodes last brought tokens."""
-    abandoned: int
+    windowed: int
+    """``context`` within the window."""
+    window_reads: int
+    """``reads`` within the window."""
+    growing: Small
+    """Sequences whose context is still within the window."""
+    abandoned: Small
     """Running requests whose users have given up."""
-    late: int
-    """Whether one has joined the decodes whose last token is of long ago."""
+    awaited: int
+    """KV blocks that those who wait will take, where routers compare them."""
+    lru_head: Small
+    """The hashed block without references that was used least recently, or -1."""
+    lru_tail: Small
+    link_nj: int
+    """Energy of hand-overs, since it was last taken."""
+    link_free_ns: int
+    """When its link has handed over what it was given."""
 
 
 class Event(Record):
@@ -276,20 +279,20 @@ class Entry(Record):
     """A hashed block in the prefix cache of a replica."""
 
     key: int
-    replica: int
+    replica: Small
     """Its index; -1: the row is free."""
-    alike: int
+    alike: Small
     """Next entry of the same block on another replica, or -1."""
-    before: int
+    before: Small
     """The entry whose ``alike`` this one is; in the first of its block see ``kernel.holders``."""
-    holders: int
+    holders: Small
     """In the first of its block: entries of it."""
-    refs: int
+    refs: Small
     """Requests that refer to it."""
-    older: int
+    older: Small
     """Next to be evicted before it, of those without references; -1: none."""
-    newer: int
-    chain: int
+    newer: Small
+    chain: Small
     """Next entry of its bucket, or of the free ones, plus 1; 0: none."""
 
 
@@ -331,16 +334,16 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     slots_room: int
     n_slots: int
     """Slots that have ever been taken."""
-    free: Rows[int]
+    free: Rows[Small]
     """Slots that are free again."""
     n_free: int
     seats: Rows[Seat]
     """As many as ``requests``: memory that is never used is never touched."""
     n_seats: int
     """Seats that have ever been taken."""
-    free_seats: Rows[int]
+    free_seats: Rows[Small]
     n_free_seats: int
-    sent: Rows[int]
+    sent: Rows[Small]
     """Slots of requests on their way back to the router."""
     arrivals: Rows[int]
     """When requests that are known of arrive; what they are stands in the columns below."""
@@ -365,7 +368,7 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     """By replica."""
     open: Rows[Open]
     """By role."""
-    touched: Rows[int]
+    touched: Rows[Small]
     """Replicas that may begin an iteration at this instant."""
     n_touched: int
     ends: Rows[int]
@@ -394,7 +397,7 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     n_running: int
     finishes_room: int
     """Of each ``Replica.finishes``."""
-    buckets: Rows[int]
+    buckets: Rows[Small]
     """First entry of the prefix cache by hash, plus 1; 0: none. Memory that is never used is never touched."""
     n_buckets: int
     most_buckets: int
@@ -404,9 +407,9 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     """Rows of ``entries`` that have ever been used."""
     free_entry: int
     """First of those that are free again, plus 1; 0: none."""
-    key_buckets: Rows[int]
+    key_buckets: Rows[Small]
     """First of the lists of holders by hash, plus 1; 0: none. As many as ``buckets``."""
-    aside: Rows[int]
+    aside: Rows[Small]
     """Replicas that were looked at in vain."""
     sketch: Rows[int]
     """Sketch after sketch of ``SKETCHES``."""

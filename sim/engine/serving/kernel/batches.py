@@ -110,10 +110,15 @@ def admit_ready(pool, replica):
 
 
 @inner
-def add_chunk(replica, slot, tokens):
+def add_chunk(pool, replica, request, tokens):
     """So many tokens of a prompt are in the iteration."""
-    chunk = replica.chunks[replica.n_chunks]
-    chunk.slot, chunk.tokens = slot, tokens
+    seat = pool.seats[request.seat]
+    seat.chunk, seat.next_chunk = tokens, -1
+    if replica.n_chunks:
+        pool.seats[pool.requests[replica.last_chunk].seat].next_chunk = request.slot
+    else:
+        replica.first_chunk = request.slot
+    replica.last_chunk = request.slot
     replica.n_chunks += 1
 
 
@@ -127,7 +132,7 @@ def admit(pool, replica, decodes, may_admit):
         left = begun.target - begun.context
         tokens = min(left, budget)
         if tokens > 0:
-            add_chunk(replica, replica.begun, tokens)
+            add_chunk(pool, replica, begun, tokens)
             budget -= tokens
         if tokens < left:
             return
@@ -166,7 +171,7 @@ def admit(pool, replica, decodes, may_admit):
             pool.counts.cached_tokens += hits * hash_tokens
             pool.seats[head.seat].cached = hits * hash_tokens
         tokens = min(missing, budget) if chunked else missing
-        add_chunk(replica, slot, tokens)
+        add_chunk(pool, replica, head, tokens)
         budget -= tokens
         if tokens < missing:
             replica.begun = slot
@@ -191,12 +196,12 @@ def admit_batch(pool, replica):
             break
         prompt, output = longer, more
         enter(pool, replica, head)
-        add_chunk(replica, slot, 0)
-    for i in range(replica.n_chunks):
-        chunk = replica.chunks[i]
-        chunk.tokens = prompt
-        request = pool.requests[chunk.slot]
+        add_chunk(pool, replica, head, 0)
+    slot = replica.first_chunk
+    for _ in range(replica.n_chunks):
+        request = pool.requests[slot]
         seat = pool.seats[request.seat]
+        seat.chunk, slot = prompt, seat.next_chunk
         seat.padded_prompt, seat.padded_output = prompt, output
         take_blocks(pool, replica, held_blocks(pool, replica, request))
 
@@ -256,7 +261,7 @@ def launch(pool, replica, d, swapped, preempted):
     """The iteration, or a run of decode iterations, is under way, with ``d`` sequences that decode."""
     replica.busy = 1
     replica.start_ns = pool.now
-    replica.booked_ns = replica.booked_nj = 0
+    replica.booked_ns = replica.booked_nj = replica.closing = 0
     steps = np.int64(NEVER)
     if pool.window:
         steps = window_scan(pool, replica, d)
@@ -364,10 +369,12 @@ def launch_mixed(pool, replica, d, swapped):
     n = replica.n_chunks
     prompt = np.int64(0)
     if n:
-        for i in range(n):
-            chunk = replica.chunks[i]
-            request, new = pool.requests[chunk.slot], chunk.tokens
-            context = 0 if pool.seats[request.seat].padded_output else request.context
+        slot = replica.first_chunk
+        for _ in range(n):
+            request = pool.requests[slot]
+            seat = pool.seats[request.seat]
+            new, slot = seat.chunk, seat.next_chunk
+            context = 0 if seat.padded_output else request.context
             prompt += new
             pairs += new * context + new * (new + 1) // 2
             reads += context + new

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import inner
+from sim.engine.serving.compiled import fetch, inner
 from sim.engine.serving.kernel.batches import has_waited
 from sim.engine.serving.kernel.blocks import blocks_of_run, give_back_blocks, register_prefix, take_blocks
 from sim.engine.serving.kernel.costs import decode_cost, energy_growth, energy_per_read, growths, span_of
@@ -20,6 +20,8 @@ from sim.engine.serving.records import HANDED_OVER, MOVING
 @inner
 def end(pool, replica):
     """The iteration, or the run of iterations, that a replica is in is over."""
+    if replica.takes_part:
+        fetch(pool.requests[replica.finishes[0] & 0xFFFFFF])  # will likely leave
     if replica.run:
         end_run(pool, replica)
     else:
@@ -32,9 +34,12 @@ def end(pool, replica):
             finish_drafted(pool, replica)
         else:
             finish_decoded(pool, replica)
-    for i in range(replica.n_chunks):
-        chunk = replica.chunks[i]
-        chunk_done(pool, replica, pool.requests[chunk.slot], chunk.tokens)
+    slot = replica.first_chunk
+    for _ in range(replica.n_chunks):
+        request = pool.requests[slot]
+        seat = pool.seats[request.seat]
+        slot = seat.next_chunk
+        chunk_done(pool, replica, request, seat)
     replica.n_chunks = 0
 
 
@@ -91,10 +96,11 @@ def end_mixed(pool, replica):
         energy -= alone_nj
     tokens = replica.prompt
     upto = before_ns = before_nj = np.int64(0)
-    for i in range(n):
-        chunk = replica.chunks[i]
-        seat = pool.seats[pool.requests[chunk.slot].seat]
-        upto += chunk.tokens
+    slot = replica.first_chunk
+    for _ in range(n):
+        seat = pool.seats[pool.requests[slot].seat]
+        slot = seat.next_chunk
+        upto += seat.chunk
         ns = dt if upto == tokens else part(dt, upto, tokens)
         nj = energy if upto == tokens else part(energy, upto, tokens)
         seat.prefill_ns += ns - before_ns
@@ -209,10 +215,10 @@ def drop_abandoned(pool, replica):
 
 
 @inner
-def chunk_done(pool, replica, request, tokens):
-    """So many tokens of a prompt are computed; with the last of them comes its first token."""
+def chunk_done(pool, replica, request, seat):
+    """A chunk of a prompt is computed; with the last of them comes its first token."""
+    tokens = seat.chunk
     pool.counts.prefilled_tokens += tokens
-    seat = pool.seats[request.seat]
     padded = seat.padded_output
     if padded:
         replica.load.pending -= request.target
@@ -221,7 +227,7 @@ def chunk_done(pool, replica, request, tokens):
         replica.load.pending -= tokens
         request.context += tokens
     weigh_tokens(pool, replica)
-    if seat.abandoned:
+    if replica.abandoned and seat.abandoned:
         if replica.begun == request.slot:
             replica.begun = -1
         drop(pool, replica, request, 0 if padded else request.target - request.context)
@@ -232,8 +238,8 @@ def chunk_done(pool, replica, request, tokens):
         register_prefix(pool, replica, request)
     seat.emitted += 1
     pool.counts.first_tokens += 1
-    if seat.first_ns < 0:
-        seat.first_ns = seat.last_ns = pool.now
+    if request.first_ns < 0:
+        request.first_ns = seat.last_ns = pool.now
     else:
         step(pool, seat, pool.now - seat.last_ns)
     request.ready = 1

@@ -16,7 +16,7 @@ def reset(request):
     request.where, request.replica = AWAY, -1
     request.target = request.prompt
     request.context = request.ready = 0
-    request.finish_key = -1
+    request.finish_key = request.scheduled_ns = request.first_ns = -1
 
 
 @inner
@@ -89,8 +89,8 @@ def tell(pool, request, seat, status):
     row.request = request.ordinal
     row.status = status
     row.arrival_ns = request.arrival_ns
-    row.scheduled_ns = seat.scheduled_ns
-    row.first_token_ns = seat.first_ns
+    row.scheduled_ns = request.scheduled_ns
+    row.first_token_ns = request.first_ns
     row.done_ns = pool.now
     row.replica = request.replica
     row.prompt_tokens = request.prompt
@@ -115,21 +115,21 @@ def judge(pool, request, seat):
     counts.output_tokens += output
     if seat.padded_output:
         counts.wasted_tokens += seat.padded_output - output
-    ttft, e2e = seat.first_ns - request.arrival_ns, now - request.arrival_ns
-    queueing = seat.scheduled_ns - request.arrival_ns
+    ttft, e2e = request.first_ns - request.arrival_ns, now - request.arrival_ns
+    queueing = request.scheduled_ns - request.arrival_ns
     counts.ttft_ns += ttft
     observe(pool, TTFT, ttft, 1)
     counts.e2e_ns += e2e
     observe(pool, E2E, e2e, 1)
     counts.queueing_ns += queueing
     observe(pool, QUEUEING, queueing, 1)
-    counts.itl_ns += now - seat.first_ns
+    counts.itl_ns += now - request.first_ns
     gaps = seat.emitted - 1
     counts.itl_count += gaps
     counts.step_gap_count += seat.steps if pool.draft_tokens else gaps
     tpot = np.int64(0)
     if output > 1:
-        tpot = (now - seat.first_ns) // (output - 1)
+        tpot = (now - request.first_ns) // (output - 1)
         counts.tpot_ns += tpot
         counts.tpot_count += 1
         observe(pool, TPOT, tpot, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import at, entry, inner
+from sim.engine.serving.compiled import at, entry, fetch, inner
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash, remove
 from sim.engine.serving.kernel.ends import end
@@ -20,7 +20,7 @@ from sim.engine.serving.kernel.queues import (
     wait,
 )
 from sim.engine.serving.kernel.routing import route
-from sim.engine.serving.kernel.runs import cut, settle
+from sim.engine.serving.kernel.runs import settle, shorten
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.weights import open_or_close, weigh
 from sim.engine.serving.records import (
@@ -50,6 +50,9 @@ from sim.engine.serving.records import (
 )
 
 pool_at = at(Pool)
+
+MANY = 64
+"""Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
 # Arrivals
 
@@ -111,6 +114,7 @@ def dispatch(pool, request, role, turn):
         append(pool, pool.backlog, request)
         return
     replica = pool.replicas[r]
+    fetch(replica)
     if limit >= 0 and not request.ready and replica.n_waiting >= limit and (replica.busy or replica.n_waiting):
         give_up(pool, request, p.REJECTED)
         return
@@ -124,7 +128,7 @@ def dispatch(pool, request, role, turn):
     if not replica.busy:
         touch(pool, replica)
     elif not blocked and replica.n_running < pool.max_num_seqs and pool.prefill != p.STATIC:
-        cut(pool, replica)
+        shorten(pool, replica)
 
 
 # Events
@@ -168,7 +172,7 @@ def deadline(pool, request):
             replica.load.pending -= pending_of(request)
             replica.load.assigned -= 1
             weigh(pool, replica)
-            cut(pool, replica)  # another head of the queue may fit
+            shorten(pool, replica)  # another head of the queue may fit
             if not replica.busy:
                 touch(pool, replica)
         give_up(pool, request, p.TIMED_OUT)
@@ -176,7 +180,7 @@ def deadline(pool, request):
         replica = pool.replicas[r]
         pool.seats[request.seat].abandoned = 1
         replica.abandoned += 1
-        cut(pool, replica)
+        shorten(pool, replica)
     elif where == MOVING:
         pool.seats[request.seat].abandoned = 1
 
@@ -221,6 +225,8 @@ def advance(pool, until):
                 return NEED_ARRIVALS
         now = min(min(ends, due), arrival)
         if pool.n_touched and now > pool.now:
+            if pool.n_leaves >= MANY:
+                fetch(pool.replicas[first_to_end(pool)])  # on its way while these begin
             begin_touched(pool)
             continue
         if now == NEVER and pool.idle_ends and pool.n_free == pool.n_slots:
@@ -332,6 +338,7 @@ def clear(pool, replica):
     replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
     replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0
     replica.lru_head = replica.lru_tail = replica.begun = -1
+    replica.first_chunk = replica.last_chunk = -1
     for c in range(pool.priorities):
         waiting, running = replica.waiting[c], replica.running[c]
         waiting.head = waiting.tail = running.head = running.tail = -1

@@ -113,9 +113,13 @@ def plan_finish(pool, replica, request, iteration):
 @inner
 def push_finish(replica, key):
     """Puts one more on."""
-    finishes = replica.finishes
-    i = replica.n_finishes
     replica.n_finishes += 1
+    rise(replica.finishes, replica.n_finishes - 1, key)
+
+
+@inner
+def rise(finishes, i, key):
+    """Puts a key at ``i``, or above it."""
     while i:
         up = (i - 1) >> 1
         above = finishes[up]
@@ -128,27 +132,20 @@ def push_finish(replica, key):
 
 @inner
 def pop_finish(replica):
-    """Takes the earliest off."""
+    """Takes the earliest off: the lesser of two follows all the way down, without a branch that nobody can foresee; the
+    last then goes up from there, hardly ever far."""
     finishes = replica.finishes
     n = replica.n_finishes - 1
     replica.n_finishes = n
-    key = finishes[n]
-    i = 0
-    while True:
-        child = 2 * i + 1
-        if child >= n:
-            break
-        below = finishes[child]
-        if child + 1 < n:
-            other = finishes[child + 1]
-            if other < below:
-                child += 1
-                below = other
-        if key <= below:
-            break
-        finishes[i] = below
+    i, child = np.int64(0), np.int64(1)
+    while child + 1 < n:
+        child += np.int64(finishes[child + 1] < finishes[child])
+        finishes[i] = finishes[child]
+        i, child = child, 2 * child + 1
+    if child < n:
+        finishes[i] = finishes[child]
         i = child
-    finishes[i] = key
+    rise(finishes, i, finishes[n])
 
 
 @inner
@@ -263,9 +260,8 @@ def enter(pool, replica, request):
     request.where = RUNNING
     if request.seat < 0:
         take_seat(pool, request)
-    seat = pool.seats[request.seat]
-    if seat.scheduled_ns < 0:
-        seat.scheduled_ns = pool.now
+    if request.scheduled_ns < 0:
+        request.scheduled_ns = pool.now
 
 
 @inner

@@ -187,6 +187,27 @@ def cut(pool, replica):
 
 
 @inner
+def shorten(pool, replica):
+    """A run of decodes ends with the iteration that it is in now, so that whoever has come can be in the next. What is
+    over by now is applied together with that one, for nobody looks at it before: ``cut`` is for those who do."""
+    k = replica.run
+    if k <= 1 or replica.closing:
+        return
+    a0, a1, a2, e = decode_cost(replica, 0)
+    g0, g1, g2 = growths(replica)
+    budget = ((pool.now - replica.start_ns + 1) << FRACTION_BITS) - 1 - replica.remainder
+    done, span = iterations_within(a0, a1, a2, g0, g1, g2, k, budget)
+    if done == 0:
+        one_iteration(pool, replica, longest(a0, a1, a2), e)
+    elif replica.start_ns + ((replica.remainder + span) >> FRACTION_BITS) == pool.now:
+        cut(pool, replica)
+    else:
+        replica.closing = 1
+        replica.run = done + 1
+        end_after(pool, replica, span + longest(a0 + g0 * done, a1 + g1 * done, a2 + g2 * done))
+
+
+@inner
 def stand_still(pool, replica):
     """No iteration runs; one may begin at this instant."""
     replica.busy = replica.run = 0

@@ -22,7 +22,7 @@ def take_seat(pool, request):
 @inner
 def clear_seat(seat):
     """As nothing had been done for its request yet, in this attempt."""
-    seat.scheduled_ns = seat.first_ns = seat.last_ns = -1
+    seat.last_ns = -1
     seat.emitted = seat.own_nj = seat.held = seat.steps = 0
     seat.padded_prompt = seat.padded_output = 0
     seat.swapped = seat.abandoned = 0
