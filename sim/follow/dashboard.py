@@ -106,7 +106,7 @@ def _variables() -> list[dict[str, Any]]:
 
 
 def _variable(name: str, label: str, query: str, *, several: bool) -> dict[str, Any]:
-    every = {"text": ["All"], "value": ["$__all"]} if several else {}
+    chosen = {"current": {"text": ["All"], "value": ["$__all"]}} if several else {}
     return {
         "name": name,
         "label": label,
@@ -118,7 +118,7 @@ def _variable(name: str, label: str, query: str, *, several: bool) -> dict[str, 
         "hide": 0,
         "multi": several,
         "includeAll": several,
-        "current": every,
+        **chosen,
     }
 
 
