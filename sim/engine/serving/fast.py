@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
-from sim.engine.serving.layout import LINE, in_lines
+from sim.engine.serving.layout import LINE, WORD, in_lines
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
