@@ -20,6 +20,8 @@ from sim.validation import nearest
 
 FEWEST, MOST = 2, 3
 DIRECTIONS = ("min", "max")
+USUAL = ("energy_kwh.facility", "carbon_kg.total", "water_l.total", "cost.energy")
+"""Results that people ask for, to name where none was named."""
 NUMBERS = ("double", "float", "int64", "int32")
 """Types of columns, as a study's manifest names them."""
 
@@ -112,12 +114,14 @@ def front_of(folder: Path, goals: Sequence[Goal]) -> Front:
     Points that failed, and those without one of the results, are not compared and counted. Raises ``InputError`` for a
     folder that holds no finished study, and for results that its dataset does not have as numbers.
     """
-    if not FEWEST <= len(goals) <= MOST:
-        raise InputError.one("--over", f"takes {FEWEST} or {MOST} results, and there are {len(goals)}")
-    if len({goal.column for goal in goals}) < len(goals):
-        raise InputError.one("--over", "names one result twice")
     study = manifest_of(folder)
     numbers = [name for name, kind in study["columns"].items() if kind in NUMBERS and not name.startswith("axis.")]
+    if not FEWEST <= len(goals) <= MOST:
+        such = ", ".join([name for name in numbers if name in USUAL] or numbers[:MOST])
+        told = f"takes {FEWEST} or {MOST} results, and there are {len(goals)}"
+        raise InputError.one("--over", f"{told}; this study has {len(numbers)} to choose from, such as {such}")
+    if len({goal.column for goal in goals}) < len(goals):
+        raise InputError.one("--over", "names one result twice")
     for goal in goals:
         if goal.column not in numbers:
             hint = nearest(goal.column, numbers)
