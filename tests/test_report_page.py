@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.report.charts.parts import ENDS_AT as BARS_END_AT
+from sim.report.charts.sankey import ENDS_AT, NARROW_ENDS_AT
 from sim.report.headline import energy, sentence
 from sim.report.page import HERE, SCRIPTS, Section, page, policy, scripts
 from sim.report.parts import data_block, labels, table, tabs, text
@@ -202,7 +204,7 @@ def test_no_expression_of_a_chart_holds_a_name(results: Results) -> None:
 
     specs = [json.loads(body) for attributes, body in BLOCK.findall(written) if "data-spec" in attributes]
     assert len(specs) >= 4
-    assert {one for spec in specs for one in expressions(spec)} <= {"from", "to"}
+    assert {one for spec in specs for one in expressions(spec)} <= {"from", "to", ENDS_AT, NARROW_ENDS_AT, BARS_END_AT}
 
 
 @given(st.text())

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from sim.errors import InputError
 from sim.results.atomic import Ours, marked, parquet_of_ours, refuse_unusable, write_bytes
+from sim.results.catalogue import COMPARED
 from sim.study.sweep.folder import manifest_of, points_of
 from sim.study.sweep.tasks import DONE
 from sim.study.sweep.tradeoffs import pareto_front
@@ -20,8 +21,6 @@ from sim.validation import nearest
 
 FEWEST, MOST = 2, 3
 DIRECTIONS = ("min", "max")
-USUAL = ("energy_kwh.facility", "carbon_kg.total", "water_l.total", "cost.energy")
-"""Results that people ask for, to name where none was named."""
 NUMBERS = ("double", "float", "int64", "int32")
 """Types of columns, as a study's manifest names them."""
 
@@ -117,7 +116,8 @@ def front_of(folder: Path, goals: Sequence[Goal]) -> Front:
     study = manifest_of(folder)
     numbers = [name for name, kind in study["columns"].items() if kind in NUMBERS and not name.startswith("axis.")]
     if not FEWEST <= len(goals) <= MOST:
-        such = ", ".join([name for name in numbers if name in USUAL] or numbers[:MOST])
+        usual = [one.path for one in COMPARED if one.path in numbers]
+        such = ", ".join(usual or numbers[:MOST])
         told = f"takes {FEWEST} or {MOST} results, and there are {len(goals)}"
         raise InputError.one("--over", f"{told}; this study has {len(numbers)} to choose from, such as {such}")
     if len({goal.column for goal in goals}) < len(goals):
