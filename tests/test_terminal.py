@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 import sim
 from sim.accounting.ledger import OUTSIDE, Key, Ledger
+from sim.cli.measure import _show_progress
 from sim.cli.progress import Run, counting, running, simulated
+from sim.measure.meters.record import Progress
 from sim.results.sparkline import ASCII, BLOCKS, heights, it_power_w, power_line, sparkline
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
@@ -170,6 +172,14 @@ def test_counted_things_have_rate_and_time_left_from_their_first_word(monkeypatc
     tell(3, 11)
     assert watch.line() == "fitting: 3 of 11 fits, 30.0/min, 16 s left"
     counting(None, "fits")(1, 2)
+
+
+def test_a_recording_of_known_length_says_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    _show_progress(60.0, Progress(12.0, "", []))
+    _show_progress(None, Progress(12.0, "command", []))  # a command ends by itself
+    known, open_ended = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert known == "12 of 60 s, 48 s left"
+    assert open_ended == "12 s  command"
 
 
 def test_account_counts_the_draws_that_it_prices(tmp_path: Path) -> None:
