@@ -86,6 +86,11 @@ def test_a_comparison_tells_runs_of_one_name_apart_and_what_was_changed(tmp_path
     assert "other: BLOOM-176B training, as published  (two)" in shown
     assert "  site.grid.intensity: 57 gCO2e/kWh -> 90 gCO2e/kWh\n" in shown
     assert "accounting.gpu_lifetime: " in shown
+    run("account", "one", "--set", "site.water.wue=1 L/kWh", "--out", "wet", "--quiet", cwd=tmp_path)
+    plain = run("compare", "one", "wet", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    assert "-> not given" not in plain.stdout
+    assert "not given ->" in plain.stdout
     again = run("compare", "one", "one", cwd=tmp_path).stdout
     assert "Nothing is changed in the scenario." in again
     assert "total carbon changes by 0 kg." in again
