@@ -137,9 +137,9 @@ def _run_study(
 def pareto(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished study.")],
     over: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--over", metavar="[min:|max:]PATH", help="A result, by its column; two or three of them."),
-    ],
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the front as .csv or .parquet.")
     ] = None,
@@ -152,7 +152,7 @@ def pareto(
 
     if out is not None:
         refuse_bad_target(out)
-    front = front_of(folder, [Goal.read(text) for text in over])
+    front = front_of(folder, [Goal.read(text) for text in over or []])
     if out is not None:
         front.write(out)
         tell(f"written to {out}")

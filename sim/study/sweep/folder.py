@@ -13,7 +13,7 @@ from sim.errors import InputError
 from sim.plain import as_list, as_mapping, as_text
 from sim.reading import read_json, read_parquet, read_text
 from sim.results.atomic import is_staged, refuse_unusable, staged, take_away, within_ours, write_text
-from sim.results.files import CRATE, is_crate, sha256, to_json
+from sim.results.files import CRATE, SUMMARY, is_crate, sha256, to_json
 from sim.study.store import LIMIT, is_kept
 from sim.study.sweep.journal import may_be_journal
 from sim.study.sweep.parts import POINTS, is_part
@@ -193,6 +193,8 @@ def put(manifest: Mapping[str, Any], folder: Path) -> None:
 
 def manifest_of(folder: Path) -> Mapping[str, Any]:
     """What ``study.json`` says. Raises ``InputError`` where ``folder`` holds no finished study."""
+    if not (folder / STUDY).is_file() and (folder / SUMMARY).is_file():
+        raise InputError.one(str(folder), "holds a run, and this asks for a study; coldaisle sweep writes one")
     found = _object(folder / STUDY)
     axes, parts, columns = (as_mapping(found.get(name)) for name in ("axes", "parts_sha256", "columns"))
     whole = axes is not None and all(as_list(paths) is not None for paths in axes.values())
