@@ -15,7 +15,7 @@ from sim.profiles.catalog import Catalog
 from sim.report.compare import report as comparison
 from sim.report.run import report
 from sim.results.catalogue import columns_of
-from sim.results.catalogue.activity import STEPS
+from sim.results.catalogue.jobs import STEPS
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
 from sim.results.results import Results

@@ -15,7 +15,7 @@ from sim.errors import InputError
 from sim.results.atomic import Ours, marked, parquet_of_ours, refuse_unusable, write_bytes
 from sim.results.catalogue import COMPARED
 from sim.study.sweep.folder import manifest_of, points_of
-from sim.study.sweep.tasks import DONE
+from sim.study.sweep.rows import DONE
 from sim.study.sweep.tradeoffs import pareto_front
 from sim.validation import nearest
 
