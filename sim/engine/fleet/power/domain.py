@@ -35,8 +35,8 @@ class Domain:
     """Its state. ``watts`` and ``limit_w`` are those of the last look; ``goal_w`` is the limit that it comes down to,
     ahead of a call."""
 
-    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int, sent_away: set[int]) -> None:
-        """``sent_away`` are jobs, by their order, that a domain like this, or this, was too small for before."""
+    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int, sent_away: set[tuple[str, str]]) -> None:
+        """``sent_away`` are jobs, by workload and name, that a domain like this, or this, was too small for before."""
         self.plan = plan
         self._sent_away = sent_away
         self.nodes = nodes
@@ -219,10 +219,10 @@ class Domain:
             if watts <= most_w * (1.0 + ROUNDING):
                 continue
             hopeless[i] = True
-            if setting.shed[i] and load.traits.order not in self._sent_away:
-                self._sent_away.add(load.traits.order)
-                continue
             one = load.traits
+            if setting.shed[i] and (one.workload, one.name) not in self._sent_away:
+                self._sent_away.add((one.workload, one.name))
+                continue
             setting.paused[i], setting.shed[i] = False, True
             self._to_kill[load] = AboveAlone(one.workload, one.row, one.slots, now_ns, watts, most_w)
         return hopeless

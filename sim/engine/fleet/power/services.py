@@ -33,6 +33,7 @@ class ServiceLoad:
         self._queue, self._replica = queue, replica
         self.traits = Traits(
             workload=plan.name,
+            name="",
             serves=True,
             priority=priority,
             order=_order(gang),
@@ -105,6 +106,7 @@ class ReplicaLoad:
         self._service, self._replica = service, replica
         self.traits = Traits(
             workload=service.name,
+            name="",
             serves=True,
             priority=priority,
             order=_order(gang),

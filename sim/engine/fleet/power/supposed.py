@@ -73,7 +73,7 @@ class Supposed:
         self._can_cap = [one.cappable for one in traits]
         stays = np.array([not load.leaving for load in self.loads], np.bool_)
         self.can_pause = np.array([one.can_pause for one in traits], np.bool_) & stays
-        self.can_be_killed = np.array([one.row >= 0 for one in traits], np.bool_) & stays & self._works
+        self.can_be_killed = np.array([one.can_kill for one in traits], np.bool_) & stays & self._works
         self.can_shed = np.array([one.can_shed for one in traits], np.bool_) & stays
         self._loaded_w = np.array([one.loaded_w for one in traits])
         self.priority = np.array([one.priority for one in traits], np.int64)
