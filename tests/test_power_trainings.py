@@ -106,6 +106,20 @@ def test_a_shed_training_goes_back_to_its_checkpoint_and_waits() -> None:
     assert dict(outcome.power.domains[0].episodes[0].costs)["second"].lost_slot_s == pytest.approx(8 * 30.0)
 
 
+def test_a_checkpoint_of_another_is_no_room() -> None:
+    """The other writes for 20 s every 40 s, and a domain that was calm looks every 5 s what it can give back: nobody
+    comes back for the length of a checkpoint, to be stopped again."""
+    keeps = {"checkpoint_every_ns": 40 * NS_PER_S, "checkpoint_ns": 20 * NS_PER_S}
+    jobs = [training("first", 1000, **keeps), training("second", 1000, submit_ns=10 * NS_PER_S)]
+    for answers in (PAUSE, SHED):
+        call = Call(100 * NS_PER_S, 400 * NS_PER_S, 8000.0, 0)
+        given: dict[str, object] = {"answer_ns": 0, "release": 0.99, "release_ns": 5 * NS_PER_S, "calls": (call,)}
+        outcome, _ = run(jobs, [domain(0, 2, np.inf, answers=answers, **given)])  # type: ignore[arg-type]  # fields by name, of several types
+        assert outcome.power is not None
+        assert len(outcome.power.domains[0].episodes) == 1
+        assert outcome.jobs[1].sheds == (answers == SHED)
+
+
 def test_with_notice_it_saves_its_state_before_it_goes() -> None:
     """Twenty seconds to write a checkpoint, and a notice of a minute: it writes from 80 s on and loses nothing."""
     keeps = {"checkpoint_every_ns": 50 * NS_PER_S, "checkpoint_ns": 20 * NS_PER_S}

@@ -118,6 +118,7 @@ class TrainingJob:
         self._still_since_ns = self._paused_ns = 0
         self._leaving = False  # saves its state, or is about to, to give its gang back
         self._sheds = 0
+        self._writes = False
         self._goal_ns = 0  # of unsaved work, where the present stretch ends
         self._pace = Pace(plan.active_w, plan.loaded_w, plan.waiting_w, plan.under_cap)
         whole_ns = expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
@@ -158,6 +159,11 @@ class TrainingJob:
     def would_work(self) -> bool:
         """Whether it works, or would if it did not have to stand still."""
         return self._working_since_ns is not None or self._goes_on is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes a checkpoint, and works again in a moment."""
+        return self._writes
 
     @property
     def leaving(self) -> bool:
@@ -329,7 +335,7 @@ class TrainingJob:
         gang = self._gang
         self._held_ns += self._holding_ns()
         self._gang = None
-        self._leaving = False
+        self._leaving = self._writes = False
         self._settle(gang)
         self._spending.turn_to("waiting")
         if gang is not None:
@@ -380,8 +386,10 @@ class TrainingJob:
                 leave.resume()
             if stretch == left:
                 return True
+            self._writes = True
             self._turn_to(gang, "checkpoint", "loaded", plan.loaded_w)
             yield self._env.wait(plan.checkpoint_ns)
+            self._writes = False
             self._save(plan.checkpoint_behind_ns)
             self._checkpoints += 1
             self._interruptions_at_checkpoint = self._interruptions
@@ -407,7 +415,7 @@ class TrainingJob:
             except simpy.Interrupt as interrupt:
                 self._book()
                 self._working_since_ns = None
-                self._told = False
+                self._told = self._writes = False
                 if isinstance(interrupt.cause, Recapped):
                     continue
                 set_up = True

@@ -14,7 +14,7 @@ from sim.units import SECONDS_PER_NS
 class RowLoad:
     """A row. See ``Load`` for what is asked of it."""
 
-    over = False
+    over = writes = False
 
     def __init__(self, row: Row, rows: Rows, serving: frozenset[str]) -> None:
         self.row = row
@@ -146,6 +146,11 @@ class JobLoad:
     def leaving(self) -> bool:
         """See ``Load``."""
         return self.job.leaving
+
+    @property
+    def writes(self) -> bool:
+        """See ``Load``."""
+        return self.job.writes
 
     def would_work(self, source: str) -> bool:
         """See ``Load``."""

@@ -62,6 +62,10 @@ class Load(Protocol):
         """Whether it saves its state to make room."""
 
     @property
+    def writes(self) -> bool:
+        """Whether it stands still for a checkpoint, and works again in a moment."""
+
+    @property
     def over(self) -> bool:
         """Whether it has ended, and another has taken over its gang."""
 

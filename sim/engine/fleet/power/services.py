@@ -26,7 +26,7 @@ class ServiceLoad:
 
     held = False
     leaving = False
-    over = False
+    over = writes = False
 
     def __init__(self, queue: Queue, replica: Replica, gang: Gang, priority: int) -> None:
         plan = queue.plan
@@ -96,7 +96,7 @@ class ReplicaLoad:
 
     held = False
     leaving = False
-    over = False
+    over = writes = False
     rate = 1.0
 
     def __init__(

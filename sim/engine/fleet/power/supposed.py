@@ -54,10 +54,18 @@ class Supposed:
 
     A load that is held back or paused by ``source`` alone would begin, or go on, if it were not asked to. Where a
     setting sheds it, its slots are free; ``ahead`` of a call, so are those of loads that are on their way out.
+    ``soon``: who writes a checkpoint works again.
     """
 
     def __init__(
-        self, live: Live, nodes: Ints, loads: Mapping[Gang, Load], source: str, *, ahead: bool = False
+        self,
+        live: Live,
+        nodes: Ints,
+        loads: Mapping[Gang, Load],
+        source: str,
+        *,
+        ahead: bool = False,
+        soon: bool = False,
     ) -> None:
         self.loads = tuple(loads.values())
         self._live, self._source = live, source
@@ -67,7 +75,7 @@ class Supposed:
         self._lay_nodes(loads)
         traits = [load.traits for load in self.loads]
         self._board_w = np.array([live.board_w.get(one.pool, one.full_w) for one in traits])
-        self._works = np.array([load.would_work(source) for load in self.loads], np.bool_)
+        self._works = np.array([load.would_work(source) or (soon and load.writes) for load in self.loads], np.bool_)
         self._held = np.array([load.held for load in self.loads], np.bool_)
         self._leaves = np.array([load.leaving and ahead for load in self.loads], np.bool_)
         self._can_cap = [one.cappable for one in traits]
