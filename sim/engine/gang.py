@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import simpy
 
+from sim.engine.courses import Activity
 from sim.engine.draws import Share, ShareState
 from sim.engine.fleet.request import Request
 from sim.engine.group import FEWEST_NODES, NodeGroup, SharedMeter
-from sim.engine.later import Activity
 from sim.engine.node import Node
 
 if TYPE_CHECKING:
