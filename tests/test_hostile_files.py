@@ -342,8 +342,10 @@ ALLOWED = {
     "study/sweep/folder.py": "the lock",
     "study/sweep/journal.py": "lines with a checksum, in a folder found to be the study's own",
     "study/search/optimize.py": "lines of a regular file, each parsed by the guarded reader",
-    "study/points.py": "the package's own sources, to name the build",
+    "study/sources.py": "the package's own sources, to name the build",
     "study/store.py": "files with a hash, in a folder of the cache's own",
+    "study/packed.py": "bytes whose hash was checked before",
+    "study/sweep/again.py": "bytes whose hash was checked before; rows that this process has just written",
     "study/sweep/run.py": "inputs that were read and checked before, to send them along",
     "study/sweep/tasks.py": "inputs that came along; this process's own memory in /proc",
     # read by their own guarded ways, or on their way to the common ones
@@ -366,6 +368,7 @@ ALLOWED = {
     "explore/keeping.py": "a report that was found to be this package's own",
     "explore/shelf.py": "the first line of a regular file, up to a limit; errors are caught",
     "exports/codecarbon.py": "a target, to see whether it is an export of ours",
+    "exports/perfetto.py": "what stands in the schema of a run's own table, read by the guarded reader",
     "exports/ghg.py": "a target, to see whether it is an export of ours",
     "follow/server.py": "what a server answered, up to a limit; errors are caught",
 }

@@ -34,12 +34,12 @@ def problems_of(tmp_path: Path, axes: dict[str, Any]) -> dict[str, str]:
 
 def test_a_condition_on_a_path_that_nobody_sets_is_refused(tmp_path: Path) -> None:
     found = problems_of(tmp_path, {"seed": [1, 2], RATE: {"values": ["1 /s"], "when": {"sede": 2}}})
-    assert "neither an axis nor the base" in found[f"axes.{RATE}.when.sede"]
+    assert "neither an axis nor the base" in found[f'axes."{RATE}".when.sede']
 
 
 def test_a_condition_on_a_value_that_never_comes_is_refused(tmp_path: Path) -> None:
     found = problems_of(tmp_path, {"seed": [1, 2], RATE: {"values": ["1 /s"], "when": {"seed": [3, 4]}}})
-    assert found[f"axes.{RATE}.when.seed"] == "never holds: there it is 1 or 2"
+    assert found[f'axes."{RATE}".when.seed'] == "never holds: there it is 1 or 2"
 
 
 def test_a_condition_on_an_axis_that_comes_later_is_refused() -> None:
