@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sim.engine.serving import plan
 from sim.engine.serving.fast import FastPool
 from sim.engine.serving.plan import Settings, StepCost
-from sim.engine.serving.reference import ReferencePool
+from sim.engine.serving.reference.pool import ReferencePool
 from sim.workload.requests import RequestChunk
 from sim.workload.routers import ROUTERS
 

@@ -291,13 +291,27 @@ def test_an_answer_is_shared_as_the_report_of_its_results(base: Results, bench: 
 
 def test_a_forged_run_is_shown_as_text_and_cannot_be_moved(base: Results, bench: tuple[Client, Path]) -> None:
     client, folder = bench
-    write(renamed(base, {"tune": MARKUP}), folder / "odd")
+    write(renamed(base, {"tune": f"{MARKUP}\x07"}), folder / "odd")  # no scenario may have a control character there
     shown = client.get("/run?at=odd")
     assert shown.status == 200
     assert "<script>globalThis.hacked" not in shown.text
     assert "can be looked at and not be changed" in shown.text
     shutil.rmtree(folder / "odd")
     assert client.get("/run?at=odd").status == 404
+
+
+def test_a_workload_may_be_named_with_markup_and_is_text(base: Results, bench: tuple[Client, Path]) -> None:
+    client, folder = bench
+    write(renamed(base, {"tune": MARKUP}), folder / "marked")
+    shown = client.get("/run?at=marked")
+    assert shown.status == 200
+    assert "<script>globalThis.hacked" not in shown.text
+    assert "can be looked at and not be changed" not in shown.text
+    answer = client.post("/answer", {"run": "marked", "set": PRICES}).data["answer"]
+    moved = {one["path"]: one["value"] for one in answer["numbers"]}
+    priced = sim.account(base, set=PRICES).summary["carbon_kg"]["total"]
+    assert moved["carbon_kg.total"] == pytest.approx(priced, rel=1e-12)  # names decide in which order parts are added
+    shutil.rmtree(folder / "marked")
 
 
 def test_a_study_is_shown(bench: tuple[Client, Path]) -> None:

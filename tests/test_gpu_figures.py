@@ -9,6 +9,7 @@ import pytest
 
 import sim
 from sim.build.deployment import Deployment
+from sim.build.feasibility import objections
 from sim.profiles import Catalog
 
 CATALOG = Catalog()
@@ -85,7 +86,7 @@ def test_serving_asks_for_the_chip() -> None:
     spec: Any = sim.load(scenario(tensor_parallel=4)).scenario.workloads["c"]
     bare = CATALOG.gpu("nvidia-h100-sxm-80gb").model_copy(update={"chip": None})
     deployment = Deployment.of(spec, spec.replicas, bare, CATALOG.node("dgx-h100"), CATALOG)
-    (problem,) = deployment.problems()
+    (problem,) = objections(deployment)
     assert problem[0] == "stack"
     assert "has no 'chip' in its profile" in problem[1]
     assert "'multiprocessors'" in problem[1]

@@ -24,7 +24,7 @@ from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.kernels import build, loading
 from sim.engine.kernels.loading import FLEET, KERNELS, METERING, SERVING, NotBuiltError, built, by_numba
 from sim.engine.serving import fast, plan, service
-from sim.engine.serving.reference import ReferencePool
+from sim.engine.serving.reference.pool import ReferencePool
 from tests.fleet_logs import Case, cases
 from tests.serving_worlds import World, linear_cost, observe, worlds
 from tests.test_fleet_kernel import GIVE_UP_NS, SEED, assert_same, drawn_plan, drawn_pools, schedulers

@@ -90,6 +90,27 @@ def test_charts_are_drawn_with_the_numbers_of_the_run(chrome: Browser, results: 
         kept(tab, "report-light")
 
 
+def test_words_of_flows_are_whole_at_any_width(chrome: Browser, tmp_path: Path) -> None:
+    """Also in the narrower place that the what-if page has for the same chart."""
+    served = sim.run("chat-service", set={"duration": "20 min"})
+    with chrome.open(size=(700, 900)) as tab:
+        opened(tab, report(served), tmp_path)
+        for width in (700, 760, 830, 900, 1280):
+            tab.size(width, 900)
+            tab.wait_for("[...coldaisle.views.values()].every(one => !one.box.clientWidth || "
+                         "one.width === Math.max(one.box.clientWidth - 2, one.told.least_width || 0))")  # fmt: skip
+            words = words_of(tab, "where-energy-goes")
+            assert "…" not in words
+            if width > 760:
+                assert "held, between iterations" in words.split("|")
+            ends = (
+                "(() => { const s = document.querySelector('#where-energy-goes .drawing svg'); return "
+                "Math.max(...[...s.querySelectorAll('text')].map(e => e.getBoundingClientRect().right)) - "
+                "s.getBoundingClientRect().right; })()"
+            )
+            assert tab.evaluate(ends) <= 0.0
+
+
 def test_zoom_is_shared_and_works_by_button_key_and_wheel(chrome: Browser, cluster: Results, tmp_path: Path) -> None:
     def span() -> list[float]:
         found: list[float] = tab.evaluate("[coldaisle.zoomed.from, coldaisle.zoomed.to]")

@@ -160,6 +160,26 @@ def test_unlike_work_is_told_apart_and_nothing_is_subtracted(first: Results, unl
     assert Many.of([first, unlike], FOLDERS[:2]).rows()[0].differences() == [None]
 
 
+def test_energy_beyond_the_data_center_is_told_apart(first: Results, other: Results) -> None:
+    """Carbon has that of networks and users' devices in it, so that energy told beside it must not leave it out."""
+
+    def beside(results: Results, **kwh: float) -> Results:
+        return replace(results, summary={**results.summary, "energy_kwh": {**results.summary["energy_kwh"], **kwh}})
+
+    def told(*runs: Results) -> str:
+        return " ".join(re.findall(r'<p class="lede">(.*?)</p>', report([*runs], folders=FOLDERS[: len(runs)])))
+
+    assert "outside it" not in told(first, other)
+    assert " in the data center" not in told(first, other)
+    more = told(beside(first, network=2.0), beside(other, network=2.5, devices=1.5))
+    assert "less energy in the data center" in more
+    assert "2 kWh more outside it" in more
+    assert "2 kWh less outside it" in told(beside(first, network=2.0), other)
+    assert "the same outside it" in told(beside(first, network=2.0), beside(other, devices=2.0))
+    alike = told(beside(first, network=2.0), beside(first, network=3.0))
+    assert "uses the same energy in the data center, 1 kWh more outside it and causes the same CO2e" in alike
+
+
 def test_per_unit_of_work_twice_of_everything_is_the_same(first: Results) -> None:
     """Twice the work with twice of every amount: no amount differs per unit, and shares and times are as they were."""
     one = replace(first, summary=with_unit(first.summary, "1000 requests", 1000.0), draw_table=None)

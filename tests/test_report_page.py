@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.report.charts.parts import ENDS_AT as BARS_END_AT
+from sim.report.charts.sankey import ENDS_AT, NARROW_ENDS_AT
 from sim.report.headline import energy, sentence
 from sim.report.page import HERE, SCRIPTS, Section, page, policy, scripts
 from sim.report.parts import data_block, labels, table, tabs, text
@@ -102,6 +104,23 @@ def test_the_headline_tells_what_was_drawn_outside_the_data_center(results: Resu
     assert "outside" not in sentence(results)
 
 
+def test_the_headline_says_what_the_work_of_the_unit_took_where_other_work_ran_beside_it(results: Results) -> None:
+    """A functional unit bears the whole run, a training beside the service included; the sentence must not hide it."""
+    kwh = results.summary["energy_kwh"]
+    assert "bears the whole run" not in sentence(results)  # nothing is counted
+    units = {"of": "api", "per": "request", "count": 1}
+    kpi = {**results.summary["kpi"], "sci_g_per_unit": 20.0, "sci_unit": "request of api"}
+    counted = replace(
+        results,
+        scenario={**results.scenario, "accounting": {**results.scenario["accounting"], "functional_unit": units}},
+        summary={**results.summary, "kpi": kpi},
+    )
+    own = 100 * kwh["by_workload"]["api"] / kwh["it"]
+    assert f"bears the whole run here; api itself took {own:.1f} % of the IT energy" in sentence(counted)
+    alone = {**kwh, "by_workload": {name: used for name, used in kwh["by_workload"].items() if name != "tune"}}
+    assert "bears the whole run" not in sentence(replace(counted, summary={**counted.summary, "energy_kwh": alone}))
+
+
 def test_the_command_writes_the_page_of_one_run(tmp_path: Path, results: Results) -> None:
     write(results, tmp_path / "run")
     done = coldaisle("report", "run", cwd=tmp_path)
@@ -185,7 +204,7 @@ def test_no_expression_of_a_chart_holds_a_name(results: Results) -> None:
 
     specs = [json.loads(body) for attributes, body in BLOCK.findall(written) if "data-spec" in attributes]
     assert len(specs) >= 4
-    assert {one for spec in specs for one in expressions(spec)} <= {"from", "to"}
+    assert {one for spec in specs for one in expressions(spec)} <= {"from", "to", ENDS_AT, NARROW_ENDS_AT, BARS_END_AT}
 
 
 @given(st.text())

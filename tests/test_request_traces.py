@@ -13,8 +13,9 @@ import pytest
 
 from sim.errors import InputError
 from sim.units import NS_PER_S
+from sim.workload.replay import Replay
 from sim.workload.servegen import Client, read_lengths, read_windows
-from sim.workload.traces import Replay, Trace, read_trace
+from sim.workload.traces import Trace, read_trace
 
 AZURE = (
     "TIMESTAMP,ContextTokens,GeneratedTokens\r\n"

@@ -23,8 +23,9 @@ from sim.loading.variants import Variants
 from sim.running.run import simulated
 from sim.spec.ranges import read_range
 from sim.spec.study import Sampled, Sobol, load_study, shipped_studies
+from sim.study.packed import packed, unpacked
 from sim.study.points import Hasher
-from sim.study.store import Store, packed, unpacked
+from sim.study.store import Store
 from sim.study.sweep import run as sweeping
 from sim.study.sweep.design import combinations, replication_seed, unit_cube
 from sim.study.sweep.finished import StudyResults

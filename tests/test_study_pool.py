@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sim.study.sweep import pool as pools
 from sim.study.sweep.pool import AHEAD, LocalPool
-from sim.study.sweep.tasks import DONE, FAILED, Done, Limits, Row, Task
+from sim.study.sweep.rows import DONE, FAILED, Row
+from sim.study.sweep.tasks import Done, Limits, Task
 
 DEADLY = b"deadly"
 

@@ -75,6 +75,20 @@ def test_scripts_are_told_nothing_of_it(tmp_path: Path) -> None:
     assert "next:" not in shown
 
 
+def test_a_comparison_tells_runs_of_one_name_apart_and_what_was_changed(tmp_path: Path) -> None:
+    run("run", "bloom-training", "--out", "one", "--quiet", cwd=tmp_path)
+    changes = ("site.grid.intensity=90 gCO2e/kWh", "accounting.gpu_lifetime=4 years")
+    run("account", "one", "--set", *changes, "--out", "two", "--quiet", cwd=tmp_path)
+    shown = run("compare", "one", "two", cwd=tmp_path).stdout
+    assert "first: BLOOM-176B training, as published  (one)" in shown
+    assert "other: BLOOM-176B training, as published  (two)" in shown
+    assert "  site.grid.intensity: 57 gCO2e/kWh -> 90 gCO2e/kWh\n" in shown
+    assert "accounting.gpu_lifetime: " in shown
+    again = run("compare", "one", "one", cwd=tmp_path).stdout
+    assert "Nothing is changed in the scenario." in again
+    assert "total carbon changes by 0 kg." in again
+
+
 # ----- progress
 
 

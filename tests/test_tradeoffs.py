@@ -85,3 +85,8 @@ def test_a_front_is_refused_with_the_nearest_column(study: Path, tmp_path: Path)
         Goal.read("least:carbon_kg.total")
     with pytest.raises(InputError, match="no finished study"):
         front_of(tmp_path, [Goal("carbon_kg.total"), Goal("cost.energy")])
+    with pytest.raises(InputError, match=r"there are 0; this study has .*such as .*carbon_kg\.total.*cost\.energy"):
+        front_of(study, [])
+    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="holds a run, and this asks for a study"):  # before any goal is asked for
+        front_of(tmp_path, [])

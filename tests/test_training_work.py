@@ -15,7 +15,7 @@ from sim.profiles.catalog import Catalog
 from sim.report.compare import report as comparison
 from sim.report.run import report
 from sim.results.catalogue import columns_of
-from sim.results.catalogue.activity import STEPS
+from sim.results.catalogue.jobs import STEPS
 from sim.results.compare import Comparison
 from sim.results.jobs import job_grids
 from sim.results.results import Results
@@ -339,7 +339,7 @@ def test_a_comparison_of_trainings_is_whole_in_a_terminal() -> None:
     (rows,) = compared.differences
     large = tuple(replace(row, first=50 * (row.first or 0.0), other=5 * (row.other or 0.0)) for row in rows)
     out = StringIO()
-    Console(file=out, width=80).print(comparison_tables(replace(compared, differences=(large,))))
+    Console(file=out, width=80).print(comparison_tables(replace(compared, differences=(large,)), ["a", "b"], [[]]))
     shown = out.getvalue()
     assert "…" not in shown
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80

@@ -1,4 +1,4 @@
-"""A served model laid out on GPUs: what memory holds, and what an iteration costs. Refuses what does not fit."""
+"""A served model laid out on GPUs: what memory holds, and what an iteration costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from sim.build.compression import (
     compressed_layers,
     compressed_shape,
-    compression_problems,
     left_of,
     unstored_bytes,
 )
@@ -30,7 +29,6 @@ from sim.profiles.step import Floats, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
-from sim.spec.steps import KernelSteps
 from sim.units import SECONDS_PER_NS
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
@@ -84,58 +82,6 @@ class Deployment:
     def draft(self) -> ModelShape | None:
         """The draft model summed up, where there is one."""
         return shape(self.drafter) if self.drafter is not None else None
-
-    def problems(self) -> list[tuple[str, str]]:
-        """What speaks against it: the field of the workload, and why."""
-        found = []
-        r, spec, gpu = self.replicas, self.spec, self.gpu
-        found += self._compression()
-        if r.data_parallel > 1 and not self.model.moe_layers:
-            found.append(("data_parallel", "is for mixtures of experts; for a dense model raise 'count'"))
-        if r.expert_parallel and not self.model.moe_layers:
-            found.append(("expert_parallel", "the model has no experts"))
-        if self.model.heads % r.tensor_parallel and r.tensor_parallel % self.model.heads:
-            found.append(("tensor_parallel", f"does not divide the model's {self.model.heads} heads"))
-        if r.pipeline_parallel > self.model.layers:
-            found.append(("pipeline_parallel", f"the model has {self.model.layers} layers"))
-        if r.gpus > self.node.slots and spec.network is None:
-            message = f"a replica of {r.gpus} GPUs leaves a node of {self.node.slots}: give the workload a 'network'"
-            found.append((self._widest(), message))
-        if self.arithmetic not in gpu.peak or self.arithmetic not in gpu.power.energy_per_flop:
-            known = ", ".join(name for name in gpu.peak if name in gpu.power.energy_per_flop)
-            found.append(
-                ("precision", f"'{gpu.name}' has no peak rate and energy per FLOP for {self.arithmetic}  ({known})")
-            )
-        if not {"bf16", "fp16"} & gpu.peak.keys():
-            found.append(
-                ("precision", f"'{gpu.name}' has no peak rate for bf16 or fp16, in which attention is computed")
-            )
-        if gpu.chip is None:
-            says = "which times of kernels follow from: 'multiprocessors', and the 'clock' its peaks are stated at"
-            found.append(("stack", f"'{gpu.name}' has no 'chip' in its profile, {says}"))
-        if r.gpus > 1 and gpu.link.energy_per_byte is None:
-            found.append((self._widest(), f"'{gpu.name}' has no energy per byte of its link in its profile"))
-        for cap in self.caps():
-            if not gpu.power.loaded.value < cap <= gpu.tdp.value:
-                limits = f"{gpu.power.loaded.value:g} W loaded and its TDP of {gpu.tdp.value:g} W"
-                found.append(("power_cap", f"{cap:g} W is not between the {limits} of '{gpu.name}'"))
-        misfit = self.misfit()
-        return [*found, ("precision", misfit)] if misfit else found
-
-    def _compression(self) -> list[tuple[str, str]]:
-        """What speaks against what is taken away of it."""
-        compression = self.spec.compression
-        if compression is None:
-            return []
-        found = [("compression", f"{field}: {why}") for field, why in compression_problems(self.written, compression)]
-        if isinstance(self.spec.step_time, KernelSteps) and (compression.rank or compression.sparsity):
-            found.append(("compression", "measured kernels are those of whole, dense matrices; use the roofline"))
-        return found
-
-    def _widest(self) -> str:
-        """The field that spreads a replica the most."""
-        r = self.replicas
-        return max(("tensor_parallel", "pipeline_parallel", "data_parallel"), key=lambda name: int(getattr(r, name)))
 
     @property
     def arithmetic(self) -> Precision:
@@ -230,30 +176,6 @@ class Deployment:
             spent = held.state + held.windowed * held.window_blocks
             most = (self.kv_blocks() - spent) // held.full if held.full else math.inf
         return most * self.spec.batching.block_tokens
-
-    def misfit(self) -> str | None:
-        """Why the model does not fit, with the arithmetic; None if it does."""
-        tokens = self.longest_context() if self.kv_bytes_per_gpu() > 0 else 0.0
-        if tokens >= 64 * self.spec.batching.block_tokens:
-            return None
-        gigabyte = 1e9
-        r = self.replicas
-        per_gpu = self.weights_bytes_per_gpu() / gigabyte
-        memory = self.gpu.memory
-        capacity = memory.held_bytes / gigabyte
-        by = "as its driver reports" if memory.usable is not None else "by name: its profile has no memory.usable"
-        usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
-        drafts = self.draft_bytes_per_gpu() / gigabyte
-        beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
-        blocks = max(0, int(tokens // self.spec.batching.block_tokens))
-        left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
-        bits, gpus = self.spec.precision.weights, f"{r.gpus} GPU" if r.gpus == 1 else f"{r.gpus} GPUs"
-        return (
-            f"does not fit: {self.model.parameters / 1e9:.4g} B parameters in {bits} over {gpus} are "
-            f"{per_gpu:.1f} GB each{beside}; '{self.gpu.name}' has {capacity:.1f} GB ({by}), of which the stack takes "
-            f"{100 * usable:.0f} % = {capacity * usable:.1f} GB, which leaves {left}; "
-            f"use more GPUs a replica or fewer bits a weight"
-        )
 
     # Time and energy
 

@@ -17,9 +17,10 @@ from sim.units import NS_PER_S, SECONDS_PER_NS
 from sim.workload import lengths as law
 from sim.workload import processes as process
 from sim.workload.prefixes import Conversations, Documents
+from sim.workload.replay import Replay
 from sim.workload.requests import ClosedLoop, Generated, Ints, LengthLaw, Merged, RequestSource
 from sim.workload.servegen import Client, read_lengths, read_windows
-from sim.workload.traces import Replay, read_trace
+from sim.workload.traces import read_trace
 
 
 @dataclass(frozen=True)

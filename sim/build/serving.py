@@ -29,8 +29,8 @@ from sim.spec.steps import KernelSteps
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
 from sim.workload.provisioning import StartUp
+from sim.workload.replay import Replay
 from sim.workload.requests import RequestSource
-from sim.workload.traces import Replay
 
 PREFILL = {"chunked": p.CHUNKED, "prioritized": p.PRIORITIZED, "mixed": p.MIXED, "static": p.STATIC}
 ROLES = {"replicas": p.ANY, "prefill": p.PREFILL, "decode": p.DECODE}

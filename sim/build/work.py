@@ -20,7 +20,7 @@ from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
 from sim.build.schedules import job_schedule
 from sim.build.series import interval_counts, rate_signal, request_times
-from sim.engine.queue import Scaling
+from sim.engine.queue_plan import Scaling
 from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan

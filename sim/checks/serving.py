@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.build.feasibility import objections
 from sim.build.kernel_steps import problems as kernel_problems
 from sim.build.kernel_steps import remark
 from sim.build.resolved import Resolved
@@ -146,7 +147,7 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
                 found = [each for each in kernel_problems(spec.step_time, deployment) if each not in told]
                 told |= set(found)
                 yield from (((*path, "step_time", *([field] if field else [])), why) for field, why in found)
-            for where, message in deployment.problems():
+            for where, message in objections(deployment):
                 yield (*path, where) if where in ("precision", "compression") else (*path, group, where), message
 
 

@@ -250,10 +250,12 @@ def compare(
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return
+    from sim.report.changed import NAMING, changes
     from sim.report.work import basis
     from sim.results.tables import comparison_tables
 
-    show_tables(comparison_tables(comparison))
+    changed = [[row for row in changes((first, other)) if row[0] not in NAMING] for other in others]
+    show_tables(comparison_tables(comparison, [*map(str, folders)], changed))
     if not basis([run.summary for run in (first, *others)]).whole:
         tell(
             "these runs did unlike work, and whole runs were subtracted; 'coldaisle report' says on which basis they "

@@ -16,8 +16,11 @@ from sim.cli.progress import Shown, overwrite
 from sim.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sim.study.store import Store
-    from sim.study.sweep.finished import Progress
+    from sim.study.sweep.finished import Progress, StudyResults
+    from sim.study.sweep.plan import Plan
 
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Where simulations are kept (the user's own cache).")
@@ -54,12 +57,46 @@ def sweep(
 ) -> None:
     """Run a study: many variants of one scenario, as one Parquet dataset."""
     from sim.results.files import to_json
-    from sim.study.sweep.run import Interrupted
-    from sim.study.sweep.run import sweep as swept
     from sim.study.sweep.tables import study_tables
 
     if cache is not None and no_cache:
         raise InputError.one("sweep", "takes either --cache or --no-cache")
+    if no_cache or resume or dask is not None or "://" in out:
+        results = _run_study(study, out, workers, dask, cache, resume=resume, keep=not no_cache, quiet=quiet)
+    else:
+        from sim.study.sweep.again import Again
+
+        again = Again(study, Path(out), _store(cache))
+        told = again.told()
+        if told is None:
+            again.listen()
+        results = told or _run_study(study, out, workers, None, cache, quiet=quiet, done=again.keep)
+    if as_json:
+        sys.stdout.write(to_json(results.as_dict()))
+    elif not quiet:
+        show_tables(study_tables(results))
+        tell(f"written to {out}")
+        suggest(f"coldaisle pareto {shlex.quote(out)} --over PATH --over PATH   (results, by their columns)")
+    if results.progress.failed == results.progress.points:
+        raise typer.Exit(1)
+
+
+def _run_study(
+    study: str,
+    out: str,
+    workers: int | None,
+    dask: str | None,
+    cache: Path | None,
+    *,
+    resume: bool = False,
+    keep: bool = True,
+    quiet: bool,
+    done: Callable[[Plan, StudyResults], None] | None = None,
+) -> StudyResults:
+    """The study, run, with a line of progress; where it was stopped, how to go on with it is told."""
+    from sim.study.sweep.run import Interrupted
+    from sim.study.sweep.run import sweep as swept
+
     shown = Shown("points") if sys.stderr.isatty() and not quiet else None
 
     def watch(how: Progress) -> None:
@@ -76,9 +113,10 @@ def sweep(
             workers=workers,
             dask=dask,
             resume=resume,
-            cache=None if no_cache else _store(cache),
-            keep=not no_cache,
+            cache=_store(cache) if keep else None,
+            keep=keep,
             watch=watch,
+            done=done,
         )
     except Interrupted as stopped:
         overwrite(shown)
@@ -86,29 +124,22 @@ def sweep(
         words = ["coldaisle", "sweep", study, "--out", out, "--resume"]
         given = {"--workers": workers, "--dask": dask, "--cache": cache}
         words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
-        words += ["--no-cache"] if no_cache else []
+        words += ["--no-cache"] if not keep else []
         kept = f"{how.done:,} of {how.points:,} points are done and kept"
         if not how.points:
             kept = f"stopped after {how.checked:,} points were checked"
         tell(f"{kept}; go on with\n  {shlex.join(words)}")
         raise
     overwrite(shown)
-    if as_json:
-        sys.stdout.write(to_json(results.as_dict()))
-    elif not quiet:
-        show_tables(study_tables(results))
-        tell(f"written to {out}")
-        suggest(f"coldaisle pareto {shlex.quote(out)} --over PATH --over PATH   (results, by their columns)")
-    if results.progress.failed == results.progress.points:
-        raise typer.Exit(1)
+    return results
 
 
 def pareto(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished study.")],
     over: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--over", metavar="[min:|max:]PATH", help="A result, by its column; two or three of them."),
-    ],
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the front as .csv or .parquet.")
     ] = None,
@@ -121,7 +152,7 @@ def pareto(
 
     if out is not None:
         refuse_bad_target(out)
-    front = front_of(folder, [Goal.read(text) for text in over])
+    front = front_of(folder, [Goal.read(text) for text in over or []])
     if out is not None:
         front.write(out)
         tell(f"written to {out}")

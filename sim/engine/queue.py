@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from typing import NamedTuple, Protocol
 
 import simpy
@@ -23,77 +22,11 @@ from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
 from sim.engine.horizontal import replicas_for
 from sim.engine.images import Images
-from sim.engine.replica import Repaced, Replica, UnderCap
+from sim.engine.queue_plan import Replicas, Scaling
+from sim.engine.replica import Repaced, Replica
 from sim.units import SECONDS_PER_NS
 from sim.workload.early_exit import EarlyExits
-from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
-
-
-class Replicas(Protocol):
-    """Replicas in SI. W are of one GPU; ``factor`` begins the draws of the random factor, None where there is none.
-    ``on_hosts``: they work on the CPUs alone, and the GPUs of their slots are idle."""
-
-    @property
-    def name(self) -> str:
-        """Whom their energy is booked to."""
-
-    @property
-    def pool(self) -> str: ...
-    @property
-    def replicas(self) -> int: ...
-    @property
-    def gpus_per_replica(self) -> int: ...
-    @property
-    def first_ns(self) -> int: ...
-    @property
-    def further_ns(self) -> int: ...
-    @property
-    def factor(self) -> Callable[[], Callable[[], float]] | None: ...
-    @property
-    def max_batch(self) -> int: ...
-    @property
-    def max_wait_ns(self) -> int: ...
-    @property
-    def queue_limit(self) -> int | None: ...
-    @property
-    def start_up(self) -> StartUp: ...
-    @property
-    def active_w(self) -> float: ...
-    @property
-    def loaded_w(self) -> float: ...
-    @property
-    def cpu_load(self) -> float: ...
-    @property
-    def on_hosts(self) -> bool: ...
-    @property
-    def exits(self) -> EarlyExits | None: ...
-    @property
-    def scaling(self) -> Scaling | None: ...
-    @property
-    def under_cap(self) -> UnderCap | None:
-        """None where caps are not allowed to touch them."""
-
-    @property
-    def by_size(self) -> tuple[tuple[int, float], ...]:
-        """ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``; if empty, ``first_ns``,
-        ``further_ns`` and ``active_w`` hold."""
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """A rule that keeps ``target`` requests, waiting or served, at each replica; ``initial`` of them from the start.
-
-    The number wanted is replicas x load / target, rounded up, as the Horizontal Pod Autoscaler has it, and none is
-    changed within a tenth of the target; ``least``, and one while there is a request, at the least. Down only after
-    ``settle_ns`` of wanting less. Whoever goes finishes its batch first.
-    """
-
-    least: int
-    initial: int
-    target: float
-    interval_ns: int
-    settle_ns: int
 
 
 class Asked(NamedTuple):

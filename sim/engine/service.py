@@ -11,7 +11,8 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
-from sim.engine.queue import Asked, Queue, Scaling
+from sim.engine.queue import Asked, Queue
+from sim.engine.queue_plan import Scaling
 from sim.engine.replica import UnderCap
 from sim.workload.early_exit import EarlyExits
 from sim.workload.provisioning import StartUp

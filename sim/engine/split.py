@@ -16,7 +16,8 @@ import simpy
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.meter import Recorder
-from sim.engine.queue import Asked, Queue, Scaling
+from sim.engine.queue import Asked, Queue
+from sim.engine.queue_plan import Scaling
 from sim.engine.replica import UnderCap
 from sim.engine.user_devices import InTransit, UserDevices
 from sim.rng import Stream

@@ -16,8 +16,8 @@ from typing import Any
 from sim.errors import InputError
 from sim.exports.run import Run, one_line
 from sim.results.files import CRATE, JOBS, LEDGER, MANIFEST, NAMES, SCENARIO, SUMMARY, read, sha256, to_json
-from sim.study.sweep.dataset import POINTS
 from sim.study.sweep.folder import SESSION, STUDY, manifest_of
+from sim.study.sweep.parts import POINTS
 
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 VERSION = "https://w3id.org/ro/crate/1.1"

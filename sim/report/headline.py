@@ -192,9 +192,21 @@ def sentence(results: Results) -> str:
         units, unit = work
         each = gram_mass(summary["kpi"]["sci_g_per_unit"])
         said += f", which is {each} of CO2e and {energy((kwh['facility'] + sum(beside.values())) / units)} per {unit}"
+    own = _own_share(results) if work is not None else ""
     idle = kwh["by_workload"].get(UNALLOCATED, 0.0)
     tail = f" {share(idle, kwh['it'])} of the IT energy went to machines that nobody held." if idle > 0.0 else ""
-    return f"{said}.{tail}"
+    return f"{said}.{own}{tail}"
+
+
+def _own_share(results: Results) -> str:
+    """Of a run with other work beside that of the functional unit, which bears all of it: what its own work took."""
+    stated = results.scenario["accounting"].get("functional_unit") or {}
+    of, kwh = stated.get("of"), results.summary["energy_kwh"]
+    others = sum(used for owner, used in kwh["by_workload"].items() if owner not in (of, UNALLOCATED))
+    if of not in kwh["by_workload"] or not others > 0.0:
+        return ""
+    own = share(kwh["by_workload"][of], kwh["it"])
+    return f" Such a unit bears the whole run here; {of} itself took {own} of the IT energy."
 
 
 def _span(seconds: float) -> str:

@@ -99,7 +99,9 @@ class Range:
     @property
     def remark(self) -> str:
         """Of a change of total carbon: how far it reaches, and whether the two runs can be told apart."""
-        ends = f"Over the range of embodied carbon, total carbon changes by {mass(self.low)} to {mass(self.high)}"
+        low, high = mass(self.low), mass(self.high)
+        over = low if low == high else f"{low} to {high}"
+        ends = f"Over the range of embodied carbon, total carbon changes by {over}"
         return f"{ends}{'' if self.decided or not (self.low or self.high) else ': the two cannot be told apart'}."
 
     def change_from(self, first: Range, *, same_hardware: bool) -> Range:

@@ -82,14 +82,18 @@ def interval_grid(summary: Mapping[str, Any]) -> Grid | None:
         for path, found in intervals.items()
         if found["p05"] != found["p95"]
     ]
-    return ("interval of", "p05", "p50", "p95", "parameters", "chance"), rows
+    header = ("interval of", "p05", "p50", "p95", "parameters", "chance")
+    if not any(row[4] or row[5] for row in rows):  # under one seed nothing tells them apart
+        return header[:4], [row[:4] for row in rows]
+    return header, rows
 
 
 def interval_remark(summary: Mapping[str, Any]) -> str:
     """How the intervals came about."""
     about = summary["uncertainty"]
     refused = f", {about['refused_draws']} refused as impossible and drawn again" if about["refused_draws"] else ""
-    return f"Intervals over {about['draws']} draws under {about['seeds']} seeds each{refused}."
+    seeds = "one seed" if about["seeds"] == 1 else f"{about['seeds']} seeds each"
+    return f"Intervals over {about['draws']} draws under {seeds}{refused}."
 
 
 def difference_grid(intervals: Mapping[str, DifferenceInterval]) -> Grid | None:

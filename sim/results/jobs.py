@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import grid
-from sim.results.catalogue.activity import ACTIVITIES, FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
 from sim.results.catalogue.campaigns import CAMPAIGNS, FLEETS
+from sim.results.catalogue.jobs import ACTIVITIES, FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
 from sim.results.formats import Grid, hours, number
 
 ACTIVITY_WORDS = {name: head or word.removeprefix("of ") for name, word, head, _ in ACTIVITIES if name != "productive"}

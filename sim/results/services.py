@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.results.catalogue import LATENCIES, grid
-from sim.results.catalogue.activity import MEMORY, QUEUES, SERVED, SPLIT
 from sim.results.catalogue.quantity import STATISTICS
+from sim.results.catalogue.services import MEMORY, QUEUES, SERVED, SPLIT
 from sim.results.catalogue.split import STAGED, STAGED_PLACES, STAGED_TIME
 from sim.results.formats import Grid, percent, seconds
 

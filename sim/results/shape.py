@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from sim.results.catalogue import SERVICE, TABLES, Table
-from sim.results.catalogue.activity import BY_TOKEN, QUEUE
+from sim.results.catalogue.services import BY_TOKEN, QUEUE
 
 
 @dataclass

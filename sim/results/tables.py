@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -29,6 +29,8 @@ GAP = 3
 """Columns of letters: of a terminal, and between those of a table."""
 
 
+MOST_CHANGES, LONGEST_CHANGE = 6, 40
+"""Of what two scenarios say otherwise: how many are listed, and letters of each path and value."""
 LONGEST_NAME = 120
 """Letters of what a row is of that are shown; a name may have thousands, and files have it whole."""
 
@@ -158,12 +160,20 @@ def _boundary(boundary: Mapping[str, Any]) -> Text:
     return Text("\n".join(lines), style="dim")
 
 
-def comparison_tables(comparison: Comparison) -> RenderableType:
-    """Each other run against the first, and whether its carbon differs over the whole range of embodied carbon."""
+def comparison_tables(
+    comparison: Comparison, places: Sequence[str], changed: Sequence[Sequence[tuple[str, ...]]]
+) -> RenderableType:
+    """Each other run against the first, and whether its carbon differs over the whole range of embodied carbon.
+
+    ``places`` are where each run lies, the first's first; ``changed`` holds for each other run what its scenario says
+    otherwise: path, the first's words, its own.
+    """
     parts: list[RenderableType] = []
-    for name, differences, change, drawn in comparison.others:
+    named = [f"{name}  ({place})" for name, place in zip(comparison.names, places, strict=True)]
+    for at, (_, differences, change, drawn) in enumerate(comparison.others):
         parts += [
-            Text(f"first: {comparison.names[0]}\nother: {name}", style="bold"),
+            Text(f"first: {named[0]}\nother: {named[at + 1]}", style="bold"),
+            Text("\n".join(_changed(changed[at]))),
             grid_table((COMPARED_HEADER, [row.cells for row in differences])),
             Text(change.remark, style="dim"),
         ]
@@ -171,3 +181,15 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
         if intervals is not None:
             parts += [grid_table(intervals), Text(COMMON_DRAWS, style="dim")]
     return Group(*parts)
+
+
+def _changed(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The first of what two scenarios say otherwise, a line each; of a whole section the beginning."""
+    lines = [f"  {_cut(path)}: {_cut(first)} -> {_cut(other)}" for path, first, other in rows[:MOST_CHANGES]]
+    if len(rows) > MOST_CHANGES:
+        lines.append(f"  and {len(rows) - MOST_CHANGES} more, which 'coldaisle report' lists")
+    return ["Changed in the scenario:" if lines else "Nothing is changed in the scenario.", *lines]
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= LONGEST_CHANGE else f"{words[: LONGEST_CHANGE - 3]}..."

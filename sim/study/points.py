@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -29,6 +28,7 @@ from sim.profiles.catalog import Catalog
 from sim.running.manifest import input_files
 from sim.running.run import built_of
 from sim.spec.scenario import Scenario
+from sim.study.sources import own_digest
 from sim.validation import Spec
 
 Questions = tuple[Question[object], ...]
@@ -41,15 +41,9 @@ MOST_RUNS = 4096
 def build_id() -> str:
     """The package's version with a hash of its own files, and of packages that add kinds: other code may simulate
     otherwise under the same version."""
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".py", ".csv", ".yaml", ".json") and not {"__pycache__", "_shipped"} & set(path.parts):
-            digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
     libraries = ",".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scipy", "simpy"))
     added = "".join(f" {name} {known}" for name, known in plugins().items())
-    return f"{version('coldaisle')}+{digest.hexdigest()[:16]} {libraries}{added}"
+    return f"{version('coldaisle')}+{own_digest()} {libraries}{added}"
 
 
 def canonical(value: Any) -> str:

@@ -17,16 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from sim.accounting.ledger import Key, Ledger
 from sim.errors import InputError
 from sim.reading import read_text
 from sim.results.atomic import is_staged, staged, write_text
-from sim.running.simulation import Simulated
 
 DEFAULT_BYTES = 4 * 2**30
 SUFFIX = ".simulation"
+ANSWERS, ANSWER = "studies", ".study"
+"""Where finished studies stand that are told again while nothing they followed from has changed, and their suffix."""
 LIMIT = "limit"
 
 
@@ -42,28 +40,7 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coldaisle"
 
 
-def packed(run: Simulated, key: str) -> bytes:
-    """A simulation as the bytes that are kept under ``key``."""
-    import pyarrow as pa
-
-    ledger = run.ledger
-    told = {
-        "activity": run.activity,
-        "events": run.events,
-        "keys": [list(key) for key in ledger.keys],
-        "bins": ledger.energy_j.shape[1],
-    }
-    head = json.dumps(told).encode()
-    arrays = b"".join(
-        np.ascontiguousarray(array, dtype=kind).tobytes()
-        for array, kind in ((ledger.edges_ns, "<i8"), (ledger.energy_j, "<f8"), (ledger.slot_ns, "<i8"))
-    )
-    body = len(head).to_bytes(8, "little") + head + arrays
-    rest: bytes = len(body).to_bytes(8, "little") + pa.Codec("zstd").compress(body, asbytes=True)
-    return json.dumps({"sha256": _digest(key, rest)}).encode() + b"\n" + rest
-
-
-def _digest(key: str, rest: bytes) -> str:
+def digest(key: str, rest: bytes) -> str:
     return hashlib.sha256(key.encode() + rest).hexdigest()
 
 
@@ -71,25 +48,9 @@ def whole(content: bytes, key: str) -> bool:
     """Whether ``content`` is what ``packed`` made for ``key``."""
     head, found, rest = content.partition(b"\n")
     try:
-        return bool(found) and json.loads(head)["sha256"] == _digest(key, rest)
+        return bool(found) and json.loads(head)["sha256"] == digest(key, rest)
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
-
-
-def unpacked(content: bytes) -> Simulated:
-    """The simulation in what ``packed`` wrote, which must be ``whole``."""
-    import pyarrow as pa
-
-    rest = content.partition(b"\n")[2]
-    body = pa.Codec("zstd").decompress(rest[8:], int.from_bytes(rest[:8], "little"), asbytes=True)
-    start = 8 + int.from_bytes(body[:8], "little")
-    told = json.loads(body[8:start])
-    keys, bins = tuple(Key(*map(sys.intern, key)) for key in told["keys"]), told["bins"]
-    cells = len(keys) * bins
-    edges = np.frombuffer(body, "<i8", bins + 1, start)
-    energy = np.frombuffer(body, "<f8", cells, start + edges.nbytes).reshape(len(keys), bins)
-    slots = np.frombuffer(body, "<i8", cells, start + edges.nbytes + energy.nbytes).reshape(len(keys), bins)
-    return Simulated(Ledger(edges, keys, energy, slots), told["activity"], told["events"])
 
 
 def is_kept(name: str) -> bool:
@@ -115,7 +76,13 @@ class Store:
 
     def read(self, key: str) -> bytes | None:
         """What was kept under ``key``; None where nothing is, or where it is not what was written."""
-        path = self.path(key)
+        return self._read(self.path(key), key)
+
+    def read_answer(self, name: str) -> bytes | None:
+        """As ``read``, of a finished study."""
+        return self._read(self.answer(name), name)
+
+    def _read(self, path: Path, key: str) -> bytes | None:
         try:
             content = path.read_bytes()
         except OSError:
@@ -130,7 +97,13 @@ class Store:
 
     def keep(self, key: str, content: bytes) -> None:
         """Keeps ``content`` under ``key``; a disk that refuses keeps nothing."""
-        path = self.path(key)
+        self._keep(self.path(key), content)
+
+    def keep_answer(self, name: str, rest: bytes) -> None:
+        """Keeps ``rest`` of a finished study likewise, with its hash."""
+        self._keep(self.answer(name), json.dumps({"sha256": digest(name, rest)}).encode() + b"\n" + rest)
+
+    def _keep(self, path: Path, content: bytes) -> None:
         staging = staged(path)
         try:
             try:
@@ -143,19 +116,28 @@ class Store:
             with contextlib.suppress(OSError):
                 staging.unlink()
 
+    def answer(self, name: str) -> Path:
+        """Where a finished study stands that was kept under ``name``, a hash."""
+        return self.folder / ANSWERS / f"{name}{ANSWER}"
+
+    def answers(self) -> Iterator[Path]:
+        """Every finished study kept."""
+        found = (self.folder / ANSWERS).glob(f"*{ANSWER}")
+        return (path for path in found if re.fullmatch(r"[0-9a-f]{64}", path.stem) and path.is_file())
+
     def entries(self) -> Iterator[Path]:
-        """Every file kept."""
+        """Every simulation kept."""
         found = self.folder.glob(f"??/*{SUFFIX}") if self.folder.is_dir() else iter(())
         return (path for path in found if is_kept(f"{path.parent.name}/{path.name}") and path.is_file())
 
     def size(self) -> int:
         """Bytes of all of them."""
-        return sum(path.stat().st_size for path in self.entries())
+        return sum(path.stat().st_size for path in (*self.entries(), *self.answers()))
 
     def trim(self) -> int:
         """Takes away what was not read for longest until the rest fits; how many went."""
         known = []
-        for path in self.entries():
+        for path in (*self.entries(), *self.answers()):
             with contextlib.suppress(OSError):
                 state = path.stat()
                 known.append((state.st_mtime_ns, state.st_size, path))
@@ -176,12 +158,14 @@ class Store:
         return Store(self.folder, limit)
 
     def clear(self) -> int:
-        """Takes away everything that a study kept, and nothing else; how many went."""
+        """Takes away everything that a study kept, and nothing else; how many simulations went."""
         count = 0
+        for path in list(self.answers()):
+            path.unlink(missing_ok=True)
         for path in list(self.entries()):
             path.unlink(missing_ok=True)
             count += 1
-        for left in self.folder.glob("??/.*.partial") if self.folder.is_dir() else ():
+        for left in (*self.folder.glob("??/.*.partial"), *self.folder.glob(f"{ANSWERS}/.*.partial")):
             if is_staged(left.name) and left.is_file():
                 left.unlink(missing_ok=True)
         return count

@@ -23,8 +23,7 @@ from sim.memo import kept_while_unchanged
 from sim.plain import as_mapping, spelled
 from sim.reading import csv_rows, open_text, parse_json
 from sim.validation import nearest
-from sim.workload.lengths import MOST_TOKENS
-from sim.workload.requests import Ints, RequestChunk
+from sim.workload.requests import RequestChunk
 from sim.workload.trace_columns import plain_rows
 from sim.workload.trace_formats import BadRowError, TraceFormat, TraceRow, short
 
@@ -333,69 +332,3 @@ def _tried(read: Callable[[], TraceRow], written: object) -> TraceRow:
     except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         reason = f"cannot be read ({short(error)})"
     raise BadRowError(f"{reason}: {short(written)}")
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A trace played again: gaps divided by ``rate_scale``, lengths multiplied, over and over if it is to ``repeat``.
-
-    A lap lasts as long as the trace and one mean gap; each has sessions and blocks of its own. ``offset_ns`` is when
-    the first request comes; what lies before the run is left out.
-    """
-
-    trace: Trace
-    rate_scale: float
-    prompt_scale: float
-    output_scale: float
-    repeat: bool
-    offset_ns: int
-    until_ns: int | None
-    limit: int | None
-
-    @property
-    def block_tokens(self) -> int:
-        """Tokens of a hashed block; 0 where lengths are scaled and no longer have the blocks that were hashed."""
-        return self.trace.block_tokens if self.prompt_scale == 1.0 else 0
-
-    def chunks(self) -> Iterator[RequestChunk]:
-        """The requests of the trace, lap by lap; see ``RequestSource.chunks``."""
-        whole = self.trace.requests
-        times_ns = np.rint(whole.arrival_ns / self.rate_scale).astype(np.int64)
-        prompt, output = (
-            _scaled(whole.prompt_tokens, self.prompt_scale),
-            _scaled(whole.output_tokens, self.output_scale),
-        )
-        lap_ns = int(times_ns[-1]) + max(1, int(times_ns[-1]) // max(1, len(whole) - 1))
-        hashed = self.block_tokens > 0
-        ids = int(whole.prefix_hashes.max()) + 1 if hashed and len(whole.prefix_hashes) else 1
-        sessions = int(whole.session.max()) + 1
-        lap, left = 0, self.limit
-        while True:
-            arrival_ns = times_ns + self.offset_ns + lap * lap_ns
-            chunk = RequestChunk(
-                arrival_ns,
-                prompt,
-                output,
-                np.where(whole.session >= 0, whole.session + lap * sessions, -1),
-                whole.priority,
-                whole.prefix_start if hashed else np.zeros(len(whole) + 1, dtype=np.int64),
-                whole.prefix_hashes + lap * ids if hashed else np.zeros(0, dtype=np.int64),
-                whole.difficulty,
-                whole.key,
-            )
-            inside = arrival_ns >= 0
-            if self.until_ns is not None:
-                inside &= arrival_ns < self.until_ns
-            rows = np.flatnonzero(inside)
-            rows = rows if left is None else rows[:left]
-            if len(rows):
-                yield chunk if len(rows) == len(whole) else chunk.take(rows)
-            left = None if left is None else left - len(rows)
-            lap += 1
-            over = self.until_ns is not None and lap * lap_ns + self.offset_ns >= self.until_ns
-            if not self.repeat or over or left == 0:
-                return
-
-
-def _scaled(tokens: Ints, scale: float) -> Ints:
-    return tokens if scale == 1.0 else np.clip(np.rint(tokens * scale), 1, MOST_TOKENS).astype(np.int64)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet.islands import Islands
-from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request
+from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request, beside
 from sim.engine.fleet.slot_parts import SlotParts
 from sim.engine.fleet.tenancy import Tenancy
 from sim.profiles.gpu_parts import SharedGPU
@@ -239,7 +239,7 @@ class Machines:
             some, of_each = np.array(nodes, np.int64), np.array(slots, np.int64)
             free = (self.rank[some] != AWAY) & (of_each >= 0) & (of_each <= self.free[some])
             return bool(free.all())
-        for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
+        for place, (cpu, memory) in zip(places, beside(request, places), strict=True):
             node = place.node
             if self._rank[node] == AWAY or not 0 <= place.slots <= self._free[node]:
                 return False
@@ -289,7 +289,7 @@ class Machines:
     def _take(self, request: Request, places: Places, *, slots: bool) -> None:
         if not slots and self._metered(request, places):
             return
-        for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
+        for place, (cpu, memory) in zip(places, beside(request, places), strict=True):
             node = place.node
             self._cpu[node] -= cpu
             self._memory[node] -= memory
@@ -305,7 +305,7 @@ class Machines:
     def _give(self, request: Request, places: Places, *, slots: bool) -> None:
         if not slots and self._metered(request, places):
             return
-        for place, (cpu, memory) in zip(places, _beside(request, places), strict=True):
+        for place, (cpu, memory) in zip(places, beside(request, places), strict=True):
             node = place.node
             self._cpu[node] += cpu
             self._memory[node] += memory
@@ -391,21 +391,3 @@ def _numbers(bits: int, size: int) -> Ints:
 
 def _column(of_pool: Sequence[int], of_node: Ints) -> array[int]:
     return array("q", np.array(of_pool, np.int64)[of_node].tobytes())
-
-
-def _beside(request: Request, places: Places) -> list[tuple[int, int]]:
-    """CPUs and memory on each of the places, by their slots (by their number, where it has none); they add up."""
-    cpu, memory = request.cpu_milli, request.memory_mib
-    if len(places) == 1:
-        return [(cpu, memory)]
-    if not cpu and not memory:
-        return [(0, 0)] * len(places)
-    weights = [place.total_milli for place in places]
-    if not sum(weights):
-        weights = [1] * len(places)
-    shares, done, whole = [], 0, sum(weights)
-    for weight in weights:
-        low, high = done, done + weight
-        shares.append((cpu * high // whole - cpu * low // whole, memory * high // whole - memory * low // whole))
-        done = high
-    return shares

@@ -176,3 +176,21 @@ class Request:
         if self.started_ns is None or self.limit_ns is None:
             return None
         return self.started_ns + max(0, self.limit_ns - self.spent_ns)
+
+
+def beside(request: Request, places: Places) -> list[tuple[int, int]]:
+    """CPUs and memory on each of the places, by their slots (by their number, where it has none); they add up."""
+    cpu, memory = request.cpu_milli, request.memory_mib
+    if len(places) == 1:
+        return [(cpu, memory)]
+    if not cpu and not memory:
+        return [(0, 0)] * len(places)
+    weights = [place.total_milli for place in places]
+    if not sum(weights):
+        weights = [1] * len(places)
+    shares, done, whole = [], 0, sum(weights)
+    for weight in weights:
+        low, high = done, done + weight
+        shares.append((cpu * high // whole - cpu * low // whole, memory * high // whole - memory * low // whole))
+        done = high
+    return shares

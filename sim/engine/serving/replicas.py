@@ -17,7 +17,7 @@ from sim.workload.provisioning import StartUp
 
 
 class Pool(Protocol):
-    """An engine's pool of replicas, as the control plane asks it; see ``reference.ReferencePool``."""
+    """An engine's pool of replicas, as the control plane asks it; see ``reference.pool.ReferencePool``."""
 
     @property
     def counts(self) -> dict[str, int]: ...

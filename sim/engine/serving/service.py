@@ -71,7 +71,7 @@ def make_pool(
     roles, blocks = [group.role for group in lanes], [group.kv_blocks for group in lanes]
     cost_of = [group.costs[0] for group in lanes]
     if engine == "reference" or iterations is not None or not is_at_hand(SERVING):
-        from sim.engine.serving.reference import ReferencePool
+        from sim.engine.serving.reference.pool import ReferencePool
 
         return ReferencePool(settings, costs, roles, cost_of, blocks, more, iterations)
     from sim.engine.serving.fast import FastPool

@@ -14,8 +14,8 @@ from sim.results.results import Results
 
 TONNE_KG = 1000.0
 MOST_BARS = 30
-ROOM = 1.22
-"""The longest bar over the axis, so that its words have room behind it."""
+ENDS_AT = "max(width - 95, width * 0.4)"
+"""px at which the axis ends, so that words behind the longest bar have room on pages of any width."""
 
 
 def bars(name: str, title: str, values: Mapping[str, float], unit: str, note: str = "") -> Chart | None:
@@ -36,8 +36,7 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, note: st
         for part in drawn
     ]
     y_axis = {"field": "part", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}}
-    longest = values[drawn[0]]
-    scale = {"domainMax": ROOM * longest} if longest > 0.0 else {}
+    scale = {"range": [0, {"expr": ENDS_AT}]} if values[drawn[0]] > 0.0 else {}
     spec = base(24 * len(drawn) + AXIS_PX)
     spec["data"] = {"values": rows}
     spec["encoding"] = {

@@ -28,17 +28,21 @@ NARROW_BELOW = 700
 NARROW_SLOT, NARROW_HEIGHT = 64.0, 420.0
 NARROW_LETTERS = 13
 """Of a line of words there; a fifth of a phone's width."""
-WIDEST = 0.8
-"""Share of the width at which the last column stands, so that its words have room."""
+LABEL_PX = 180
+"""Of a line of words, which is cut beyond; the last column stands so far from the edge that its words have room."""
+ENDS_AT = f"max(width - {LABEL_PX + 27}, width * 0.5)"
+"""px from the left at which the last column stands. A share of the width would cut its words on pages less wide."""
+NARROW_ENDS_AT = "width * 0.8"
 THICK = 0.018
-"""Of a node, as a share of the width."""
+"""Of a node, as a share of the way to the last column."""
 CURVE = 16
 """Pieces of the edge of a band."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A node as it is drawn, in shares of the width and the height; its flows leave and arrive in order."""
+    """A node as it is drawn, in shares of the way to the last column and px from the top; its flows leave and arrive in
+    order."""
 
     name: str
     x: float
@@ -99,7 +103,9 @@ def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -
         }
         for box in boxes
     ]
-    plain = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
+    plain = {"type": "quantitative", "axis": None}
+    ends = {"expr": NARROW_ENDS_AT if narrow else ENDS_AT}
+    along = {**plain, "scale": {"domain": [0, 1], "nice": False, "range": [0, ends]}}
     down = {**plain, "scale": {"domain": [height, 0], "nice": False, "zero": False}}
     palette = {"domain": list(PALETTE), "range": list(PALETTE.values())}
     said = [
@@ -112,7 +118,7 @@ def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -
             "data": {"values": band_rows},
             "mark": {"type": "area", "opacity": 0.42, "interpolate": "linear"},
             "encoding": {
-                "x": {"field": "x", **plain},
+                "x": {"field": "x", **along},
                 "y": {"field": "y", **down},
                 "y2": {"field": "y2"},
                 "detail": {"field": "band", "type": "nominal"},
@@ -124,7 +130,7 @@ def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -
             "data": {"values": box_rows},
             "mark": {"type": "rect"},
             "encoding": {
-                "x": {"field": "x", **plain},
+                "x": {"field": "x", **along},
                 "x2": {"field": "x2"},
                 "y": {"field": "y", **down},
                 "y2": {"field": "y2"},
@@ -144,13 +150,20 @@ def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -
         lines = (("node", -7, 600, 12), ("figures", 7, 400, 11))
     for line, shift, weight, size in lines:
         for around in (halo, {}):  # so that words are read over bands that cross them
-            mark = {"type": "text", "align": "left", "baseline": "middle", "dy": shift, "limit": 175, "aria": False}
+            mark = {
+                "type": "text",
+                "align": "left",
+                "baseline": "middle",
+                "dy": shift,
+                "limit": LABEL_PX,
+                "aria": False,
+            }
             layers.append(
                 {
                     "data": {"values": words},
                     "mark": {**mark, "fontWeight": weight, "fontSize": size, "fill": "var(--ink)", **around},
                     "encoding": {
-                        "x": {"field": "at", **plain},
+                        "x": {"field": "at", **along},
                         "y": {"field": "mid", **down},
                         "text": {"field": line, "type": "nominal"},
                     },
@@ -175,7 +188,7 @@ PALETTE = {
 def laid_out(flows: Flows, height: float, slot: float = SLOT) -> tuple[list[Box], list[list[dict[str, Any]]]]:
     """Boxes column by column, as high as what flows through them, with room for their words, and bands between them.
 
-    All in shares of the width, and in px of ``height`` from the top.
+    All in shares of the way to the last column, and in px of ``height`` from the top.
     """
     columns = flows.columns()
     depth = max(columns.values())
@@ -183,7 +196,7 @@ def laid_out(flows: Flows, height: float, slot: float = SLOT) -> tuple[list[Box]
     scale = _scale([[flows.through(name) for name in names] for names in by_column], height, slot)
     boxes: dict[str, Box] = {}
     for at, names in enumerate(by_column):
-        x, top = at / depth * WIDEST, 0.0
+        x, top = at / depth, 0.0
         for name in names:
             tall = flows.through(name) * scale
             room = max(tall, slot)

@@ -16,9 +16,11 @@ from sim.errors import ColdaisleError, InputError, Problem
 from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
 from sim.running.run import unseen_signals
+from sim.study.packed import unpacked
 from sim.study.points import Hasher, build_id
-from sim.study.store import Store, unpacked
-from sim.study.sweep.tasks import DONE, REFUSED, Base, Limits, Pricer, Row, described
+from sim.study.store import Store
+from sim.study.sweep.rows import DONE, REFUSED, Row
+from sim.study.sweep.tasks import Base, Limits, Pricer, described
 from sim.study.uncertain.scenario import UncertainScenario
 
 MOST_HELD = 8

@@ -14,8 +14,9 @@ from typing import Any
 
 from sim.errors import InputError, Problem, RunError
 from sim.study.points import build_id
+from sim.study.sweep.rows import FAILED, Row
 from sim.study.sweep.task_process import perform_alone
-from sim.study.sweep.tasks import FAILED, Done, Row, Task, perform
+from sim.study.sweep.tasks import Done, Task, perform
 
 AHEAD = 2
 CONNECT_S = 20

@@ -7,7 +7,6 @@ the summary, flat, with units in the names. A column holds null where a point ha
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.spec.ranges import split_quantity
-from sim.study.sweep.tasks import DONE, Row
+from sim.study.sweep.parts import part_name
+from sim.study.sweep.rows import DONE, Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ROWS_PER_GROUP = 1_000
 """In memory at a time; a part holds ``GROUPS_PER_PART`` of them."""
 GROUPS_PER_PART = 10
-POINTS = "points"
 
 
 @dataclass(frozen=True)
@@ -155,16 +154,6 @@ class Columns:
             columns[name] = [record.row.values.get(name, record.shared.get(name)) for record in records]
         arrays = [_array(columns[field.name], field.type) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def part_name(number: int) -> str:
-    """Name of a part's file."""
-    return f"part-{number:05d}.parquet"
-
-
-def is_part(name: str) -> bool:
-    """Whether ``part_name`` gives such a name."""
-    return re.fullmatch(r"part-\d{5,9}\.parquet", name) is not None
 
 
 def write_parts(records: Iterable[Record], columns: Columns, folder: Path) -> Iterator[Path]:

@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Any
 from sim.errors import InputError
 from sim.plain import as_list, as_mapping, as_text
 from sim.reading import read_json, read_parquet, read_text
-from sim.results.atomic import is_staged, refuse_unusable, staged, take_away
-from sim.results.files import CRATE, is_crate, sha256
+from sim.results.atomic import is_staged, refuse_unusable, staged, take_away, within_ours, write_text
+from sim.results.files import CRATE, SUMMARY, is_crate, sha256, to_json
 from sim.study.store import LIMIT, is_kept
-from sim.study.sweep.dataset import POINTS, is_part
 from sim.study.sweep.journal import may_be_journal
+from sim.study.sweep.parts import POINTS, is_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -174,8 +174,27 @@ def clear(at_work: Path) -> None:
         take_away(left, _is_of_progress)
 
 
+def fresh_points(folder: Path) -> Path:
+    """An empty folder for the rows of the study at work in ``folder``, until they are ``put``."""
+    staging = folder / PROGRESS / POINTS
+    take_away(staging, is_part)
+    staging.mkdir()
+    return staging
+
+
+def put(manifest: Mapping[str, Any], folder: Path) -> None:
+    """Puts rows and manifest in their place. The manifest goes last: with it a study is finished."""
+    for name in (STUDY, CRATE):
+        (folder / name).unlink(missing_ok=True)
+    take_away(folder / POINTS, is_part)
+    (folder / PROGRESS / POINTS).rename(folder / POINTS)
+    write_text(to_json(manifest), folder / STUDY, ours=within_ours)
+
+
 def manifest_of(folder: Path) -> Mapping[str, Any]:
     """What ``study.json`` says. Raises ``InputError`` where ``folder`` holds no finished study."""
+    if not (folder / STUDY).is_file() and (folder / SUMMARY).is_file():
+        raise InputError.one(str(folder), "holds a run, and this asks for a study; coldaisle sweep writes one")
     found = _object(folder / STUDY)
     axes, parts, columns = (as_mapping(found.get(name)) for name in ("axes", "parts_sha256", "columns"))
     whole = axes is not None and all(as_list(paths) is not None for paths in axes.values())

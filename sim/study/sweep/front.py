@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from sim.errors import InputError
 from sim.results.atomic import Ours, marked, parquet_of_ours, refuse_unusable, write_bytes
+from sim.results.catalogue import COMPARED
 from sim.study.sweep.folder import manifest_of, points_of
-from sim.study.sweep.tasks import DONE
+from sim.study.sweep.rows import DONE
 from sim.study.sweep.tradeoffs import pareto_front
 from sim.validation import nearest
 
@@ -112,12 +113,15 @@ def front_of(folder: Path, goals: Sequence[Goal]) -> Front:
     Points that failed, and those without one of the results, are not compared and counted. Raises ``InputError`` for a
     folder that holds no finished study, and for results that its dataset does not have as numbers.
     """
-    if not FEWEST <= len(goals) <= MOST:
-        raise InputError.one("--over", f"takes {FEWEST} or {MOST} results, and there are {len(goals)}")
-    if len({goal.column for goal in goals}) < len(goals):
-        raise InputError.one("--over", "names one result twice")
     study = manifest_of(folder)
     numbers = [name for name, kind in study["columns"].items() if kind in NUMBERS and not name.startswith("axis.")]
+    if not FEWEST <= len(goals) <= MOST:
+        usual = [one.path for one in COMPARED if one.path in numbers]
+        such = ", ".join(usual or numbers[:MOST])
+        told = f"takes {FEWEST} or {MOST} results, and there are {len(goals)}"
+        raise InputError.one("--over", f"{told}; this study has {len(numbers)} to choose from, such as {such}")
+    if len({goal.column for goal in goals}) < len(goals):
+        raise InputError.one("--over", "names one result twice")
     for goal in goals:
         if goal.column not in numbers:
             hint = nearest(goal.column, numbers)

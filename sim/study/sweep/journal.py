@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.plain import as_list, as_mapping, under
-from sim.study.sweep.tasks import DONE, Row
+from sim.study.sweep.rows import DONE, Row
 
 NOWHERE = -1
 ROW_PARTS = 5

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sim.errors import RunError
-from sim.results.atomic import take_away, within_ours, write_text
-from sim.results.files import CRATE, sha256, to_json
+from sim.results.atomic import within_ours, write_text
+from sim.results.files import sha256, to_json
 from sim.spec.study import LoadedStudy, load_study
 from sim.study.points import build_id
 from sim.study.processes import get_ready, machine_workers
 from sim.study.store import Store, default_folder, store_at
-from sim.study.sweep.dataset import POINTS, Record, is_part, write_parts
+from sim.study.sweep.dataset import Record, write_parts
 from sim.study.sweep.finished import Progress, StudyResults, session_of
 from sim.study.sweep.folder import (
     JOURNAL,
@@ -38,7 +38,9 @@ from sim.study.sweep.folder import (
     STUDY,
     clear,
     finished_study,
+    fresh_points,
     held_alone,
+    put,
     refuse_another,
     refuse_strangers,
     refuse_unfinished,
@@ -47,7 +49,8 @@ from sim.study.sweep.journal import Journal, Spool
 from sim.study.sweep.plan import NONE, Plan, asked_for, asked_of, base_of, outputs_of, planned
 from sim.study.sweep.pool import LocalPool
 from sim.study.sweep.remote import deliver, is_url, staging_of
-from sim.study.sweep.tasks import DONE, REFUSED, Base, Done, Task, files_of, limits_of
+from sim.study.sweep.rows import DONE, REFUSED
+from sim.study.sweep.tasks import Base, Done, Task, files_of, limits_of
 
 MOST_PER_TASK = 250
 MOST_SENT_BYTES = 8 * 2**20
@@ -120,15 +123,16 @@ def sweep(
     cache: Store | None = None,
     keep: bool = True,
     watch: Callable[[Progress], None] | None = None,
+    done: Callable[[Plan, StudyResults], None] | None = None,
 ) -> StudyResults:
     """Runs a study into the folder ``out``. ``cache`` is where simulations are looked for and kept (the user's own);
-    without ``keep`` they are neither, beyond this study.
+    without ``keep`` they are neither, beyond this study. ``done`` is told of a study that was not finished before.
 
     An ``out`` of an object store (``s3://...``) is worked on in a folder of this machine, and delivered at the end.
 
     Raises ``InputError`` naming every problem before anything is simulated; ``Interrupted`` where Ctrl-C stopped it.
     """
-    how = _How(workers, dask, cache, resume, keep, watch or (lambda _: None))
+    how = _How(workers, dask, cache, resume, keep, watch or (lambda _: None), done or (lambda _, __: None))
     if is_url(out):
         folder = staging_of(str(out), default_folder() / "studies")
         found = _swept(source, folder, how)
@@ -147,6 +151,7 @@ class _How:
     resume: bool
     keep: bool
     watch: Callable[[Progress], None]
+    done: Callable[[Plan, StudyResults], None]
 
 
 def _swept(source: str | Path | Mapping[str, Any], folder: Path, how: _How) -> StudyResults:
@@ -229,7 +234,10 @@ def _at_work(study: LoadedStudy, base: Base, folder: Path, how: _How, began: flo
     if finished is None:
         write_text(to_json(session_of(progress)), folder / SESSION, ours=within_ours)
     clear(at_work)
-    return StudyResults(folder, manifest, progress)
+    results = StudyResults(folder, manifest, progress)
+    if finished is None:
+        how.done(plan, results)
+    return results
 
 
 def _once(start: Callable[[], None]) -> Callable[[], None]:
@@ -314,9 +322,7 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         if not journal.is_new(plan.mark(index)):
             columns.see_row(*journal.row(plan.mark(index), index))
     statuses: Counter[str] = Counter()
-    staging = folder / PROGRESS / POINTS
-    take_away(staging, is_part)
-    staging.mkdir()
+    staging = fresh_points(folder)
     hashes = {path.name: sha256(path) for path in write_parts(_records(plan, journal, statuses), columns, staging)}
     manifest = {
         "name": study.name,
@@ -331,11 +337,7 @@ def _write(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         "columns": {field.name: str(field.type) for field in columns.schema()},
         "parts_sha256": hashes,
     }
-    for name in (STUDY, CRATE):
-        (folder / name).unlink(missing_ok=True)
-    take_away(folder / POINTS, is_part)
-    staging.rename(folder / POINTS)
-    write_text(to_json(manifest), folder / STUDY, ours=within_ours)
+    put(manifest, folder)
     return manifest
 
 

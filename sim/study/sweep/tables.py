@@ -16,8 +16,8 @@ from rich.text import Text
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
 from sim.results.formats import number
-from sim.study.sweep.dataset import POINTS, is_part
-from sim.study.sweep.tasks import DONE
+from sim.study.sweep.parts import POINTS, is_part
+from sim.study.sweep.rows import DONE
 
 if TYPE_CHECKING:
     from sim.study.sweep.finished import StudyResults

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 
-from sim.study.sweep.tasks import FAILED, OUT_OF_MEMORY, TIMED_OUT, Done, Row, Task, described, perform
+from sim.study.sweep.rows import FAILED, OUT_OF_MEMORY, TIMED_OUT, Row
+from sim.study.sweep.tasks import Done, Task, described, perform
 
 START_S = 60.0
 """Granted beside a task's limit for starting the process."""

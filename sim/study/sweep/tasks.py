@@ -29,13 +29,11 @@ from sim.plain import as_whole
 from sim.results.atomic import within_ours, write_bytes
 from sim.running.run import environmental, simulated
 from sim.running.simulation import Simulated
+from sim.study.packed import packed, unpacked
 from sim.study.points import build_id
-from sim.study.store import Store, packed, unpacked, whole
+from sim.study.store import Store, whole
+from sim.study.sweep.rows import DONE, FAILED, OUT_OF_MEMORY, TIMED_OUT, Row
 from sim.units import NS_PER_S
-
-DONE, FAILED, TIMED_OUT, OUT_OF_MEMORY = "done", "failed", "timed-out", "out-of-memory"
-REFUSED = "refused"
-"""Of a point that no scenario can be."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +83,6 @@ class Task:
     limits: Limits
     store: Store | None
     content: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One point as it came out; ``values`` is its summary, flat, by dotted path, without what its task shares."""
-
-    index: int
-    status: str
-    error: str | None
-    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
