@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -193,10 +194,28 @@ def test_a_map_of_jobs_whose_nodes_nobody_knows_is_refused(tmp_path: Path) -> No
 # --- Held against a run -----------------------------------------------------------------------------------------------
 
 
+class Heard:
+    """What a run tells who watches it."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.now_ns: Callable[[], int] = lambda: 0
+        self.end_ns: int | None = None
+
+    def stage(self, doing: str) -> None:
+        self.stages.append(doing)
+
+    def simulating(self, now_ns: Callable[[], int], end_ns: int | None) -> None:
+        self.now_ns, self.end_ns = now_ns, end_ns
+
+
 def test_validate_compares_where_jobs_ran(tmp_path: Path) -> None:
     """The two nodes of the new pool were and are held for two hours of two; a node of the old one for one, by half."""
     file = sacct(tmp_path / "sacct.txt", *RAN)
-    batch, name, node_map = replayed(scenario(file, node_map=MAP), file, {}, workload=None, zone=None)
+    heard = Heard()
+    batch, name, node_map = replayed(scenario(file, node_map=MAP), file, {}, workload=None, zone=None, watch=heard)
+    assert heard.stages == ["simulating"]
+    assert heard.now_ns() > 0  # who watches may ask how far it is
     found = compare("sacct", batch, name, node_map)
     places = found.places
     assert places is not None

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 import sim
 from sim.accounting.ledger import OUTSIDE, Key, Ledger
+from sim.cli.measure import _show_progress
 from sim.cli.progress import Run, counting, running, simulated
+from sim.measure.meters.record import Progress
 from sim.results.sparkline import ASCII, BLOCKS, heights, it_power_w, power_line, sparkline
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
@@ -84,6 +86,11 @@ def test_a_comparison_tells_runs_of_one_name_apart_and_what_was_changed(tmp_path
     assert "other: BLOOM-176B training, as published  (two)" in shown
     assert "  site.grid.intensity: 57 gCO2e/kWh -> 90 gCO2e/kWh\n" in shown
     assert "accounting.gpu_lifetime: " in shown
+    run("account", "one", "--set", "site.water.wue=1 L/kWh", "--out", "wet", "--quiet", cwd=tmp_path)
+    plain = run("compare", "one", "wet", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    assert "-> not given" not in plain.stdout
+    assert "not given ->" in plain.stdout
     again = run("compare", "one", "one", cwd=tmp_path).stdout
     assert "Nothing is changed in the scenario." in again
     assert "total carbon changes by 0 kg." in again
@@ -170,6 +177,14 @@ def test_counted_things_have_rate_and_time_left_from_their_first_word(monkeypatc
     tell(3, 11)
     assert watch.line() == "fitting: 3 of 11 fits, 30.0/min, 16 s left"
     counting(None, "fits")(1, 2)
+
+
+def test_a_recording_of_known_length_says_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    _show_progress(60.0, Progress(12.0, "", []))
+    _show_progress(None, Progress(12.0, "command", []))  # a command ends by itself
+    known, open_ended = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert known == "12 of 60 s, 48 s left"
+    assert open_ended == "12 s  command"
 
 
 def test_account_counts_the_draws_that_it_prices(tmp_path: Path) -> None:

@@ -250,11 +250,12 @@ def compare(
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return
-    from sim.report.changed import NAMING, changes
+    from sim.report.changed import ABSENT, NAMING, changes
     from sim.report.work import basis
     from sim.results.tables import comparison_tables
 
-    changed = [[row for row in changes((first, other)) if row[0] not in NAMING] for other in others]
+    told = [[row for row in changes((first, other)) if row[0] not in NAMING] for other in others]
+    changed = [[tuple("not given" if one == ABSENT else one for one in row) for row in rows] for rows in told]
     show_tables(comparison_tables(comparison, [*map(str, folders)], changed))
     if not basis([run.summary for run in (first, *others)]).whole:
         tell(

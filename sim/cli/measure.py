@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -65,7 +66,8 @@ def record(
     refuse_wrong(wanted)
     hear_hang_ups()  # a closed terminal keeps what was sampled, too
     try:
-        recording = record_here(wanted, watch=_show_progress if sys.stderr.isatty() else None)
+        whole_s = None if suite or command else seconds  # what else is recorded ends by itself
+        recording = record_here(wanted, watch=partial(_show_progress, whole_s) if sys.stderr.isatty() else None)
     finally:
         if sys.stderr.isatty():
             _overwrite("")
@@ -274,7 +276,9 @@ def _validate_jobs(
     if plot is not None:
         refuse_unusable(plot, folder=False, ours=drawn)
     _zone(zone)
-    batch, name, node_map = replayed(scenario, trace, parse_assignments(assignments), workload=workload, zone=zone)
+    given = parse_assignments(assignments)
+    with running() as watch:
+        batch, name, node_map = replayed(scenario, trace, given, workload=workload, zone=zone, watch=watch)
     found = compare(str(trace), batch, name, node_map)
     if plot is not None:
         write_text(picture(found), plot, ours=drawn)
@@ -297,13 +301,17 @@ def _zone(name: str | None) -> ZoneInfo | None:
         raise InputError.one("--zone", str(error)) from None
 
 
-def _show_progress(progress: Progress) -> None:
+def _show_progress(whole_s: float | None, progress: Progress) -> None:
+    """How long it has sampled, of how long where that is known, and what the meters read."""
     powers = [
         f"{reading.device} {reading.values['power_w']:.0f} W"
         for reading in progress.readings
         if not math.isnan(reading.values["power_w"])
     ]
-    _overwrite(f"{progress.seconds:.0f} s  {progress.phase}  {'  '.join(powers[:4])}")
+    done = f"{progress.seconds:.0f} s"
+    if whole_s is not None:
+        done = f"{progress.seconds:.0f} of {whole_s:.0f} s, {max(whole_s - progress.seconds, 0.0):.0f} s left"
+    _overwrite("  ".join(filter(None, (done, progress.phase, *powers[:4]))))
 
 
 def _overwrite(line: str) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario, read_scenario
 from sim.paths import joined
-from sim.running.run import built_of
-from sim.running.simulation import ended
+from sim.running.run import Watch, built_of, simulated_under
 from sim.workload.jobs.batch import Batch
 from sim.workload.jobs.node_map import NodeMap
 
@@ -22,18 +21,20 @@ def replayed(
     *,
     workload: str | None,
     zone: str | None,
+    watch: Watch | None = None,
 ) -> tuple[Batch, str, NodeMap | None]:
     """The jobs of ``trace`` as a run of the scenario had them, in the place of those of its workload of jobs; and the
     scenario's name and which of its nodes are which of the trace's, where it says so.
 
-    ``workload`` says which, where it has several; ``zone`` is that of the trace's local times. Raises ``InputError``
-    for a scenario that has none, or whose jobs come from elsewhere than a trace, and what a run raises.
+    ``workload`` says which, where it has several; ``zone`` is that of the trace's local times; ``watch`` is told how
+    far it is. Raises ``InputError`` for a scenario that has none, or whose jobs come from elsewhere than a trace, and
+    what a run raises.
     """
     name = _workload(scenario, workload)
     source = joined(("workloads", name, "source"))
     given = {f"{source}.file": str(trace), **({f"{source}.zone": zone} if zone is not None else {})}
     loaded = load_scenario(scenario, {**overrides, **given})
-    batches = {batch.workload: batch for batch in ended(built_of(loaded)).batches}
+    batches = {batch.workload: batch for batch in simulated_under(built_of(loaded), watch).batches}
     spec = loaded.answers.batches[name]
     return batches[name], loaded.scenario.name, NodeMap.of(spec.node_map) if spec.node_map else None
 

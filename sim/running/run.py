@@ -50,23 +50,29 @@ class Watch(Protocol):
         """The simulation begins: ``now_ns`` gives its time to whichever thread asks; it ends by itself at None."""
 
 
+def simulated_under(built: Built, watch: Watch | None) -> Ended:
+    """A simulation with all its logs, of which ``watch`` is told how far it is."""
+    from sim.running.simulation import ended
+
+    if watch is None:
+        return ended(built)
+    watch.stage("simulating")
+    return ended(built, lambda now_ns: watch.simulating(now_ns, built.duration_ns))
+
+
 def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
     """Simulates and accounts a checked scenario. Prints and writes nothing, and holds no state between runs.
 
     Raises ``RunError`` where the run cannot be finished, ``InputError`` where a series turns out too short for it.
     """
     from sim.accounting.power_limits import domain_series
-    from sim.running.simulation import ended
 
     began = time.perf_counter()
     loaded = loaded.anew()  # files may have changed since it was read, and the manifest hashes them as they are now
     scenario = loaded.scenario
     built = built_of(loaded)
-    if watch is None:
-        last = ended(built)
-    else:
-        watch.stage("simulating")
-        last = ended(built, lambda now_ns: watch.simulating(now_ns, built.duration_ns))
+    last = simulated_under(built, watch)
+    if watch is not None:
         watch.stage("accounting")
     run = last.run
     summary = environmental(run, loaded)
