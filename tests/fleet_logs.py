@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.engine.clock import Clock
+from sim.engine.courses import Activity
 from sim.engine.draws import NodeHardware, Share
 from sim.engine.fleet.logged import NODE_STATES, FleetNodes, PowerStates
-from sim.engine.later import Activity
 from sim.engine.node import Node
 from sim.engine.nodes import Nodes
 from sim.workload.allocations import MILLI, PACE_STATES, Allocations

@@ -232,6 +232,8 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     yield sim.run(limited).summary
     yield sim.run(row_of("6.6 kW")).summary
     yield sim.run(straddling()).summary
+    for answer in ("pause", "shed"):
+        yield sim.run(stopped(answer)).summary
     slow_serving = copy.deepcopy(SMALL)
     slow_serving["duration"] = "2 min"
     slow_serving["workloads"]["chat"]["slo"] = {"ttft": "1 s"}
@@ -246,6 +248,25 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}
     yield sim.run(shared).summary
+
+
+def stopped(answer: str) -> dict[str, Any]:
+    """A training that a call to draw less has stand still, or go."""
+    data = small()
+    data["cluster"] = {"nodes": [{"profile": "dgx-h100", "count": 2}]}
+    work = {"kind": "gpu-hours", "gpu_hours": 24, "load": {"kind": "measured", "active": "650 W"}}
+    data["workloads"] = {
+        name: {"kind": "training", "gpus": 8, "cpu_load": 0.1, "work": work} for name in ("first", "second")
+    }
+    row = {
+        "per": "row",
+        "calls": [{"start": "10 min", "duration": "10 min", "limit": "11 kW", "notice": "0 s"}],
+        "answers": [{"kind": answer, "whom": "training"}],
+        "answer_time": "10 s",
+        "release": {"below": "95 %", "after": "1 min"},
+    }
+    data["policies"] = [{"kind": "power-limits", "domains": {"row": row}}]
+    return data
 
 
 def straddling() -> dict[str, Any]:

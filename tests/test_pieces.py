@@ -17,9 +17,10 @@ from sim.accounting.ledger import LedgerRecorder
 from sim.engine import node
 from sim.engine.clock import Clock
 from sim.engine.columns import supplies
+from sim.engine.courses import Activity
 from sim.engine.draws import Share, ShareState, node_draws
 from sim.engine.group import SharedMeter
-from sim.engine.later import Activity, Later
+from sim.engine.later import Later
 from sim.engine.meter import Draw, Recorder
 from sim.engine.node import Node
 from sim.profiles.power import psu_loss_w

@@ -4,13 +4,14 @@ for longer than its answer takes; and what an answer is forecast to leave is wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,8 @@ from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
-from sim.engine.training import TrainingPlan
+from sim.engine.gang import Gang
+from sim.engine.training import TrainingJob, TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import AtOnce, Exclusive, TimeSlices
@@ -259,6 +261,23 @@ def test_no_limit_is_exceeded_for_longer_than_its_answer_takes(world: World) -> 
 
 
 @contextmanager
+def comings() -> Iterator[set[int]]:
+    """The instants in which a training begins on a gang."""
+    found: set[int] = set()
+    before = TrainingJob._attempt
+
+    def attempt(self: TrainingJob, gang: Gang) -> Generator[simpy.Event, object, bool]:
+        found.add(self._env.now_ns)
+        return before(self, gang)
+
+    TrainingJob._attempt = attempt  # type: ignore[method-assign]  # looked at, and put back
+    try:
+        yield found
+    finally:
+        TrainingJob._attempt = before  # type: ignore[method-assign]
+
+
+@contextmanager
 def forecasts() -> Iterator[list[tuple[str, int, float]]]:
     """What each answer is supposed to leave: domain, instant, W."""
     found: list[tuple[str, int, float]] = []
@@ -286,13 +305,12 @@ def test_an_answer_leaves_what_it_was_supposed_to_at_once(world: World) -> None:
     alone = replace(
         world, services=(), domains=(replace(world.domains[-1], answer_ns=apart_ns, release_ns=2 * apart_ns),)
     )
-    with forecasts() as found:
+    with forecasts() as found, comings() as moves:
         outcome, _ = played(alone)
     assert outcome.power is not None
     (record,) = outcome.power.domains
-    moves: set[int] = set()
     if outcome.allocations is not None:
-        moves = {*outcome.allocations.start_ns.tolist(), *outcome.allocations.end_ns.tolist()}
+        moves |= {*outcome.allocations.start_ns.tolist(), *outcome.allocations.end_ns.tolist()}
     asked = [at_ns for _, at_ns, _ in found if at_ns not in moves]
     assert len(set(asked)) == len(asked), "asked once in an instant"
     for _, at_ns, watts in found:

@@ -43,14 +43,16 @@ class Bins:
         self.edges += np.union1d(regular, cut).tolist()
 
     def next_look(self, t_ns: int) -> int:
-        """The first edge after ``t_ns``, or the first quarter of an hour by the clock, if that comes earlier.
+        """The first quarter of an hour by the clock after ``t_ns``, whatever the bins.
 
-        Whoever is asked at these instants what it drew sums up the same spans under every reporting interval that is
-        a multiple of a quarter of an hour.
+        Whoever is asked at these instants what it drew sums up the same spans under every reporting interval.
         """
+        return ((t_ns + self._look_phase_ns) // LOOK_NS + 1) * LOOK_NS - self._look_phase_ns
+
+    def next_edge(self, t_ns: int) -> int:
+        """The first edge after ``t_ns``."""
         self.reach(t_ns + 1)
-        regular = ((t_ns + self._look_phase_ns) // LOOK_NS + 1) * LOOK_NS - self._look_phase_ns
-        return min(regular, int(self.edges[bisect_right(self.edges, t_ns)]))
+        return int(self.edges[bisect_right(self.edges, t_ns)])
 
     def index(self, t_ns: int) -> int:
         """Index of the bin that holds ``t_ns``; it must have been reached."""

@@ -113,6 +113,10 @@ def job_metrics(records: Sequence[JobRecord]) -> dict[str, Any]:
         metrics["slowed_by_caps_s"] = sum(record.slowed_ns for record in records) / NS_PER_S
     if any(record.straddling_ns for record in records):
         metrics["slowed_by_islands_s"] = sum(record.straddling_ns for record in records) / NS_PER_S
+    if any(record.paused_ns for record in records):
+        metrics["paused_by_limits_s"] = sum(record.paused_ns for record in records) / NS_PER_S
+    if any(record.sheds for record in records):
+        metrics["shed_by_limits"] = sum(record.sheds for record in records)
     schedules = [record.schedule for record in records if record.schedule is not None]
     if schedules:
         metrics["schedule"] = schedule_metrics(schedules[0])  # a workload is one job

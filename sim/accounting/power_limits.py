@@ -56,7 +56,8 @@ def _too_large(domain: str, one: AboveAlone) -> str:
     leaves = f"'{domain}' leaves {one.most_w / W_PER_KW:,.3g} kW at the most"
     draws = f"would draw {one.watts / W_PER_KW:,.3g} kW with nobody beside it"
     after = f"killed after {one.at_ns / HOUR_NS:,.3g} h"
-    return f"row {one.row} of '{one.workload}' ({slots}), {after}: {leaves}, and {draws}"
+    which = f"row {one.row} of '{one.workload}'" if one.row >= 0 else f"'{one.workload}'"
+    return f"{which} ({slots}), {after}: {leaves}, and {draws}"
 
 
 def requests_in_queue(log: ServiceLog, limited: LimitedRequests) -> dict[str, float]:

@@ -125,8 +125,8 @@ class Slots:
         return gang
 
     def withdraw(self, gang: Gang) -> None:
-        """Keeps a whole gang that is set up; otherwise as ``Cluster.withdraw``."""
-        if gang.ready.triggered and not gang.lacks:
+        """Keeps a whole gang that is set up and not taken away; otherwise as ``Cluster.withdraw``."""
+        if gang.ready.triggered and not gang.lacks and gang.kept:
             self._kept = gang
             return
         if gang.placed_ns is not None:
@@ -231,6 +231,11 @@ class Campaign:
     def name(self) -> str:
         """Name of the workload."""
         return self._plan.name
+
+    @property
+    def save_ns(self) -> int:
+        """The longest that one of its trials takes until its state is safe."""
+        return max(stage.whole.save_ns for variant in self._plan.variants for stage in variant.stages)
 
     def job_of(self, owner: str) -> TrainingJob | None:
         """The job that now holds a gang in this name, of a trial or its evaluation."""

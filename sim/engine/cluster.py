@@ -15,12 +15,12 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
+from sim.engine.courses import Activity
 from sim.engine.draws import UNALLOCATED, NodeState, Share, ShareState
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON
 from sim.engine.fleet.request import NODE, SLOTS, Place, Places, Request
 from sim.engine.gang import Fault, Gang
-from sim.engine.later import Activity
 from sim.engine.node import Node
 from sim.engine.nodes import Nodes
 from sim.errors import RunError

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import simpy
 
+from sim.engine.courses import Activity
 from sim.engine.draws import Share, ShareState
 from sim.engine.fleet.request import Request
 from sim.engine.group import FEWEST_NODES, NodeGroup, SharedMeter
-from sim.engine.later import Activity
 from sim.engine.node import Node
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Gang:
     or that interrupts its process. ``asks_soon``: the scheduler is asked by whoever has released it, behind all that
     happens in the instant. ``on_hosts``: it works on the CPUs of its nodes alone. ``milli`` thousandths of one slot are
     its, where it has no whole ones, and ``cpu_share`` of the CPUs of each node, where that does not go by slots.
+    ``kept``: whoever has it may keep it for the next of its jobs; False where a limit of power has taken it.
     """
 
     def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
@@ -74,6 +75,7 @@ class Gang:
         self.on_preempt: Callable[[], None] | None = None
         self.on_lost: Callable[[Node], None] | None = None
         self.asks_soon = False
+        self.kept = True
         self.on_hosts = False
         self.milli = 0
         self.cpu_share: Mapping[Node, float] = {}

@@ -7,7 +7,7 @@ and is told at once.
 
 A holder may know only afterwards when it was at work (a compiled serving pool). Its span is then booked as one piece
 at work and one piece loaded, so that a node of eight replicas that were at work for eight different times has nine
-pieces, with eight shares in each.
+pieces, with eight shares in each; where edges of the ledger lie within, ``courses`` tells the joules apart.
 """
 
 from __future__ import annotations
@@ -21,21 +21,13 @@ from typing import NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from sim.engine.columns import Bools, Columns, Held, Ints, components_of, draws_of
+from sim.engine.courses import Activity, Piece, draws_of_parts, parts_of, told_apart
 from sim.engine.draws import CLOCKED_UP, UNALLOCATED, NodeHardware, NodeState, Share, node_draws
 from sim.engine.meter import Draw, Recorder
 
 SHARE = attrgetter("owner", "state", "slots", "gpu_w", "cpu_load")
 FEWEST = 8
 """Nodes or spans that are worth arrays; fewer are worked out one by one."""
-
-
-class Activity(NamedTuple):
-    """What a holder's slots did in a span of time: ns at work, W of each GPU while at work and while only loaded."""
-
-    active_ns: int
-    active_w: float
-    loaded_w: float
-    cpu_load: float
 
 
 class Settled(NamedTuple):
@@ -84,6 +76,35 @@ def pieces_of(
         since_ns = edge_ns
 
 
+def draws_in(
+    hardware: NodeHardware,
+    state: NodeState,
+    shares: tuple[Share, ...],
+    told: Sequence[Activity | None] | None,
+    start_ns: int,
+    end_ns: int,
+) -> list[Piece]:
+    """What a node drew in each piece of a span, and when that began and ended."""
+    whole = _whole(hardware, state, shares, told, start_ns, end_ns)
+    if told is None or parts_of(told) == 1:
+        return whole
+    return draws_of_parts(told_apart(hardware, shares, told, whole), shares, hardware)
+
+
+def _whole(
+    hardware: NodeHardware,
+    state: NodeState,
+    shares: tuple[Share, ...],
+    told: Sequence[Activity | None] | None,
+    start_ns: int,
+    end_ns: int,
+) -> list[Piece]:
+    return [
+        (node_draws(hardware, state, was), since_ns, until_ns)
+        for was, since_ns, until_ns in pieces_of(shares, told, start_ns, end_ns)
+    ]
+
+
 def _was(share: Share, told: Activity | None, until_ns: int) -> Share:
     if told is None:
         return share
@@ -122,7 +143,8 @@ class Later:
     ) -> None:
         """A node of some kind drew what follows from these between two instants."""
         width = len(shares) + 1
-        draws = width * len(self._components) * (width if told is not None else 1)
+        parts = parts_of(told)
+        draws = len(self._components) * width * (1 if told is None else width if parts == 1 else 2 * parts)
         turn = self._recorder.turn(self._pool, self, end_ns, draws)
         self._settled.append(Settled(turn, hardware, state, shares, told, start_ns, end_ns))
 
@@ -130,28 +152,50 @@ class Later:
         """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""
         together: dict[tuple[int, bool, bool], list[Settled]] = {}
         apart: list[Settled] = []
+        columns: list[Columns] = []
         kinds: dict[int, tuple[int, bool, bool]] = {}  # by identity: most nodes keep their shares while they are asked
         for one in self._settled:
             kind = kinds.get(id(one.shares))
             if kind is None:
                 kind = kinds[id(one.shares)] = self._kind(one.shares)
             width, left, plain = kind
-            if plain and one.state == "on" and (one.told is None or None not in one.told):
+            if plain and parts_of(one.told) > 1:
+                columns.append(self._in_parts(one))
+            elif plain and one.state == "on" and (one.told is None or None not in one.told):
                 together.setdefault((width, left, one.told is not None), []).append(one)
             else:
                 apart.append(one)
         self._settled = []
-        columns = []
         for (_, left, told), those in together.items():
             if len(those) < FEWEST:
                 apart += those
             else:
                 columns.append(self._in_columns(those, left=left, told=told))
         return columns, [
-            (one.turn, node_draws(one.hardware, one.state, shares), start_ns, end_ns)
+            (one.turn, *piece)
             for one in apart
-            for shares, start_ns, end_ns in pieces_of(one.shares, one.told, one.start_ns, one.end_ns)
+            for piece in draws_in(one.hardware, one.state, one.shares, one.told, one.start_ns, one.end_ns)
         ]
+
+    def _in_parts(self, one: Settled) -> Columns:
+        """A span with edges of the ledger within, whose shares are of whole slots."""
+        assert one.told is not None
+        whole = _whole(*one[1:])
+        parts = told_apart(one.hardware, one.shares, one.told, whole)
+        held = [share.slots for share in one.shares]
+        slots = np.array([*held, one.hardware.slots - sum(held)])[parts.share]
+        shape = (*parts.watts.shape, 1)
+        return Columns(
+            parts.components,
+            parts.who,
+            parts.code[:, None],
+            parts.watts.reshape(shape),
+            np.broadcast_to(slots[:, None, None], shape),
+            None,
+            np.full(len(slots), one.turn),
+            parts.start_ns,
+            parts.end_ns,
+        )
 
     def _kind(self, shares: tuple[Share, ...]) -> tuple[int, bool, bool]:
         """How many shares there are, whether slots are left, and whether all are of whole slots and on GPUs."""
@@ -182,7 +226,7 @@ class Later:
         if told:
             at_work, loaded = codes(repeat("active")), codes(repeat("loaded"))
             told_of = zip(*chain.from_iterable(each.told for each in those if each.told is not None), strict=True)
-            active_ns, *told_w = [np.array(values).reshape(len(those), shape[1]) for values in told_of]
+            active_ns, *told_w = [np.array(values).reshape(len(those), shape[1]) for values in list(told_of)[:4]]
             active_w, loaded_w, cpu_load = (values.astype(np.float64) for values in told_w)
             one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
             slots, code = slots[of[one]], np.where(active, at_work[of[one]], loaded[of[one]])

@@ -41,6 +41,16 @@ class Recorder(Protocol):
         been booked, one after the other."""
 
 
+class Looks(Protocol):
+    """When whoever knows afterwards what it drew is asked."""
+
+    def next_look(self, t_ns: int) -> int:
+        """The instant after ``t_ns`` at which a span ends that is worked out as one; no output option moves it."""
+
+    def next_edge(self, t_ns: int) -> int:
+        """The next edge of the recorder's bins: what was drawn until then is noted, so that bins can be told apart."""
+
+
 class BinnedRecorder(Recorder, Protocol):
     """One that also takes what was integrated elsewhere, bin by bin: a million draws at once."""
 

@@ -8,9 +8,10 @@ from typing import Protocol
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.draws import NodeState, Share, node_draws
+from sim.engine.courses import Activity
+from sim.engine.draws import NodeState, Share
 from sim.engine.group import NodeGroup, SharedMeter
-from sim.engine.later import Activity, Later, is_patient, pieces_of
+from sim.engine.later import Later, draws_in, is_patient
 from sim.engine.meter import Meter, Recorder
 from sim.workload.allocations import MILLI
 
@@ -35,7 +36,8 @@ class Node:
 
     A holder may know only afterwards when it was at work (a compiled serving pool). Its span is then booked as one
     piece at work and one piece loaded, each at its mean power: energy and time by state are exact, and what is not
-    linear in the node's power (supplies, the CPUs' curve) is taken at the means. Spans end at the ledger's bins.
+    linear in the node's power (supplies, the CPUs' curve) is taken at the means. Spans end every quarter of an hour by
+    the clock, whatever the ledger's bins.
 
     A node that is ``reserved`` is a spare: it is not given away, but takes the place of one that failed. One in a group
     is metered there, until something happens to it alone. ``on_free`` is called whenever what of it may be given away
@@ -214,8 +216,9 @@ class Node:
             self._later.leave(self.hardware, self.state, shares, known, start_ns, now_ns)
             meter.since_ns = now_ns
             return
-        for in_piece, _, end_ns in pieces_of(shares, known, start_ns, now_ns):
-            meter.settle(node_draws(self.hardware, self.state, in_piece), end_ns)
+        for draws, since_ns, until_ns in draws_in(self.hardware, self.state, shares, known, start_ns, now_ns):
+            self.recorder.record(self.pool, draws, since_ns, until_ns)
+        meter.since_ns = now_ns
 
     def leave_group(self) -> None:
         """Has its own meter again."""

@@ -6,7 +6,8 @@ with a node (or with a kill), and the energy it took stays booked to the job: lo
 
 A schedule says when the job may work (``workload.schedule``). It starts no earlier, and pauses, until waiting longer
 would miss its deadline; from then on it works through. What it cannot foresee (failures, a queue for its GPUs, power
-caps) may still make it late. Under a power cap it works at a lower rate, changed at the very instant.
+caps) may still make it late. Under a power cap it works at a lower rate, changed at the very instant. A limit of power
+may have it stand still with its GPUs loaded, or take them from it: it then waits for others.
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ class TrainingPlan:
     on_hosts: bool = False
     straddling: float = 1.0
 
+    @property
+    def save_ns(self) -> int:
+        """How long it takes until its state is safe; 0 where it keeps none."""
+        return self.checkpoint_ns + self.checkpoint_behind_ns if self.checkpoint_every_ns is not None else 0
+
 
 @dataclass(frozen=True)
 class Killed:
@@ -73,8 +79,13 @@ class Killed:
 
 
 @dataclass(frozen=True)
+class Shed:
+    """The reason of an interrupt: its gang has been taken from it."""
+
+
+@dataclass(frozen=True)
 class Recapped:
-    """The reason of an interrupt of a job at work: it may draw more or less from now on."""
+    """The reason of an interrupt of a job at work: it may draw more or less from now on, or is to stand still or go."""
 
 
 MOST_FAILURES = 10_000
@@ -102,6 +113,12 @@ class TrainingJob:
         self._interruptions_at_checkpoint = 0
         self._checkpoints = 0
         self._told = False  # of a new cap, in this instant
+        self._paused = False
+        self._goes_on: simpy.Event | None = None  # while it stands still
+        self._still_since_ns = self._paused_ns = 0
+        self._leaving = False  # saves its state, or is about to, to give its gang back
+        self._sheds = 0
+        self._writes = False
         self._goal_ns = 0  # of unsaved work, where the present stretch ends
         self._pace = Pace(plan.active_w, plan.loaded_w, plan.waiting_w, plan.under_cap)
         whole_ns = expected_ns(plan.work_ns, plan.setup_ns, plan.checkpoint_every_ns, plan.checkpoint_ns)
@@ -136,7 +153,27 @@ class TrainingJob:
     @property
     def at_work(self) -> bool:
         """Whether it works now, at whatever rate."""
-        return self._working_since_ns is not None
+        return self._working_since_ns is not None and not (self._paused or self._leaving)
+
+    @property
+    def would_work(self) -> bool:
+        """Whether it works, or would if it did not have to stand still."""
+        return self._working_since_ns is not None or self._goes_on is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes a checkpoint, and works again in a moment."""
+        return self._writes
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it saves its state to give its gang back."""
+        return self._leaving
+
+    @property
+    def save_ns(self) -> int:
+        """How long it takes until its state is safe; 0 where it keeps none."""
+        return self._plan.save_ns
 
     @property
     def kept_rate(self) -> float:
@@ -175,6 +212,8 @@ class TrainingJob:
             checkpoints=self._checkpoints,
             slowed_ns=self._pace.slowed_ns,
             straddling_ns=self._pace.straddling_ns,
+            paused_ns=self._paused_ns + (self._env.now_ns - self._still_since_ns if self._goes_on is not None else 0),
+            sheds=self._sheds,
             cap_changes=self._pace.changes,
             worked_ns=tuple(self._pace.worked_ns.items()),
             schedule=self._leave.record(completed_ns),
@@ -196,18 +235,74 @@ class TrainingJob:
         if self._pace.cap(source, cap_w):
             self._change_pace()
 
+    def pause(self) -> None:
+        """It stands still, its state loaded, from now on; or as soon as it has set up, or written a checkpoint."""
+        self._book()
+        self._paused = True
+        self._change_pace()
+
+    def resume(self) -> None:
+        """It goes on."""
+        self._paused = False
+        self._stir()
+
+    def leave(self) -> None:
+        """It saves its state and gives its gang back, to wait for another. Only where it would work."""
+        self._book()
+        self._leaving = True
+        self._stir()
+
+    def shed(self) -> int:
+        """Its gang is taken from it now: it goes back to its last checkpoint and waits for another.
+
+        Returns the ns of its work that are lost.
+        """
+        before_ns = self._checkpoint.lost_ns
+        self._take_away(Shed())
+        self._sheds += 1
+        return self._checkpoint.lost_ns - before_ns
+
+    def kill(self) -> int:
+        """The same for good."""
+        before_ns = self._checkpoint.lost_ns
+        self._take_away(Killed())
+        return self._checkpoint.lost_ns - before_ns
+
+    def _take_away(self, cause: Shed | Killed) -> None:
+        assert self._gang is not None, "it holds nothing"
+        self._lose_unsaved(self._recovery.sound_until_ns if self._recovery is not None else self._env.now_ns)
+        self._gang.kept = False
+        self._give_back()
+        self.process.interrupt(cause)
+
     def _change_pace(self) -> None:
         gang = self._gang
-        dies = gang is not None and gang.lacks > 0 and gang.hears is None  # and hears of that in this instant
-        if self._working_since_ns is not None and not self._told and not dies:
+        if gang is None or self._working_since_ns is None:
+            return
+        if gang.lacks > 0 and gang.hears is None:  # it dies, and hears of that in this instant
+            return
+        self._draw(gang)  # now, for whoever looks at what is drawn before the job itself is told
+        if not self._told:
             self._told = True
             self.process.interrupt(Recapped())
+
+    def _stir(self) -> None:
+        """It is told that it need not stand still."""
+        if self._goes_on is None:
+            self._change_pace()
+        elif not self._goes_on.triggered:
+            self._goes_on.succeed()
+
+    def _draw(self, gang: Gang) -> None:
+        if self.at_work:
+            self._turn_to(gang, "work", "active", self._pace.active_w, self._plan.cpu_load)
+        else:
+            self._turn_to(gang, "waiting", "loaded", self._plan.loaded_w)
 
     def _run(self) -> Generator[simpy.Event, object, None]:
         plan = self._plan
         yield self._env.wait(plan.submit_ns)
         while self._status == "unfinished":
-            gang: Gang | None = None
             try:
                 yield from self._leave.wait_to_start(self._needs_ns(), plan.setup_ns)
                 expected_ns = plan.setup_ns + self._needs_ns()
@@ -225,20 +320,26 @@ class TrainingJob:
                         self._recovery.interruptions["node"] += 1
                     if plan.on_failure == "abort":
                         self._status = "killed"
-                else:
+                elif not isinstance(interrupt.cause, Shed):
                     self._status = "killed"
             finally:
-                self._held_ns += self._holding_ns()
-                self._gang = None
-                self._settle(gang)
-                self._spending.turn_to("waiting")
-                if gang is not None:
-                    self._cluster.withdraw(gang)
+                self._give_back()
             self._give_up_if_hopeless()
         self._ended_ns = self._env.now_ns
         self._spending.end()
         if self._recovery is not None:
             self._recovery.over = True
+
+    def _give_back(self) -> None:
+        """Holds nothing from now on."""
+        gang = self._gang
+        self._held_ns += self._holding_ns()
+        self._gang = None
+        self._leaving = self._writes = False
+        self._settle(gang)
+        self._spending.turn_to("waiting")
+        if gang is not None:
+            self._cluster.withdraw(gang)
 
     def _attempt(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
         """Works on one gang: True when all is done, False when the gang is given back for a pause."""
@@ -271,6 +372,9 @@ class TrainingJob:
             stretch = min(left, plan.checkpoint_every_ns) if plan.checkpoint_every_ns is not None else left
             self._goal_ns = stretch
             while not (yield from self._work(gang)):
+                if self._leaving:
+                    yield from self._save_and_go(gang)
+                    return False
                 self._turn_to(gang, "waiting", "loaded", plan.loaded_w)
                 if leave.gives_back:
                     yield from leave.save()
@@ -282,11 +386,21 @@ class TrainingJob:
                 leave.resume()
             if stretch == left:
                 return True
+            self._writes = True
             self._turn_to(gang, "checkpoint", "loaded", plan.loaded_w)
             yield self._env.wait(plan.checkpoint_ns)
+            self._writes = False
             self._save(plan.checkpoint_behind_ns)
             self._checkpoints += 1
             self._interruptions_at_checkpoint = self._interruptions
+
+    def _save_and_go(self, gang: Gang) -> Generator[simpy.Event, object, None]:
+        self._turn_to(gang, "checkpoint", "loaded", self._plan.loaded_w)
+        yield self._env.wait(self.save_ns)
+        self._save(0)
+        self._checkpoints += 1
+        self._sheds += 1
+        gang.kept = False
 
     def _through_faults(self, gang: Gang, recovery: Recovery) -> Generator[simpy.Event, object, bool]:
         """Works on one gang whatever happens to it, after its first set-up."""
@@ -301,7 +415,7 @@ class TrainingJob:
             except simpy.Interrupt as interrupt:
                 self._book()
                 self._working_since_ns = None
-                self._told = False
+                self._told = self._writes = False
                 if isinstance(interrupt.cause, Recapped):
                     continue
                 set_up = True
@@ -357,14 +471,19 @@ class TrainingJob:
             gang.settle()
 
     def _work(self, gang: Gang) -> Generator[simpy.Event, object, bool]:
-        """Works until the present stretch is done (True) or the job should pause (False)."""
+        """Works until the present stretch is done (True) or the job should pause, or go (False)."""
         while self._unsaved_ns < self._goal_ns:
+            if self._leaving:
+                return False
+            if self._paused:
+                yield from self._stand_still(gang)
+                continue
             pause_ns = self._leave.until_pause(self._needs_ns())
             if pause_ns == 0:
                 return False
-            self._turn_to(gang, "work", "active", self._pace.active_w, self._plan.cpu_load)
             stretch_ns = self._pace.takes_ns(self._goal_ns - self._unsaved_ns)
             self._working_since_ns = self._env.now_ns
+            self._draw(gang)
             try:
                 yield self._env.wait(stretch_ns if pause_ns is None else min(stretch_ns, pause_ns))
             except simpy.Interrupt as interrupt:
@@ -374,6 +493,15 @@ class TrainingJob:
             self._book()
             self._working_since_ns = None
         return True
+
+    def _stand_still(self, gang: Gang) -> Generator[simpy.Event, object, None]:
+        self._turn_to(gang, "waiting", "loaded", self._plan.loaded_w)
+        self._still_since_ns, self._goes_on = self._env.now_ns, self._env.event()
+        try:
+            yield self._goes_on
+        finally:
+            self._goes_on = None
+            self._paused_ns += self._env.now_ns - self._still_since_ns
 
     def _book(self) -> None:
         """Counts what was done since it was last counted, at the rate of that time."""

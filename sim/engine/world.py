@@ -25,7 +25,7 @@ from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.kernels.loading import FLEET, is_at_hand
-from sim.engine.meter import Recorder
+from sim.engine.meter import Looks, Recorder
 from sim.engine.nodes import Nodes
 from sim.engine.progress import Spending, SpendingRecorder
 from sim.engine.relay import QueueRelay
@@ -155,7 +155,7 @@ def simulate(
     streams: Streams,
     recorder: Recorder,
     serving: Sequence[tuple[ServingPlan, Keep]] = (),
-    next_edge: Callable[[int], int] | None = None,
+    looks: Looks | None = None,
     caps: Sequence[CapPlan] = (),
     limits: Sequence[PowerLimit] = (),
     scheduler: Scheduler | None = None,
@@ -171,7 +171,7 @@ def simulate(
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
-    ``next_edge`` gives the instant after a given one at which serving pools are asked what they drew.
+    ``looks`` are the instants at which serving pools are asked what they drew.
 
     ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
     draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
@@ -230,7 +230,7 @@ def simulate(
     fleets = [Federated(env, cluster, plan, recorder) for plan in federated]
     staged = [Split(env, cluster, plan, recorder) for plan in split]
     running = [Service(env, cluster, plan) for plan in services]
-    pools_running = [ServingService(env, cluster, plan, next_edge, keep) for plan, keep in serving]
+    pools_running = [ServingService(env, cluster, plan, looks, keep) for plan, keep in serving]
     passing_on = [_relay(env, plan, running, pools_running) for plan in relays]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
     for cap in caps:

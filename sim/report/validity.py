@@ -100,7 +100,7 @@ def _buildings(scenario: Mapping[str, Any]) -> Iterator[Row]:
             yield f"building of {name}", "load and weather", "no range is stated of a fixed PUE", "any", UNTOLD
         elif kind is not None:
             refused = "its curves; beyond them it refuses"
-            yield f"building of {name}", f"load and weather ({kind})", refused, "all of it", WITHIN
+            yield f"building of {name}", f"load and weather ({kind})", refused, "the whole of it", WITHIN
 
 
 def _verdict(value: float | None, low: float, high: float) -> str:

@@ -82,7 +82,7 @@ class Trip:
 @dataclass(frozen=True)
 class AboveAlone:
     """A job was killed: with nobody beside it, and as low as the ladder goes, its domain would draw ``watts``, and
-    leaves ``most_w`` from then on at the most."""
+    leaves ``most_w`` from then on at the most. ``row`` is -1 for a training or a trial."""
 
     workload: str
     row: int

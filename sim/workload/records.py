@@ -71,7 +71,8 @@ class JobRecord:
     to being released: ``done + lost + slowed <= held``, and the rest is booting, setting up, checkpoints, and pauses
     in which it kept its gang. ``cap_changes`` counts how often a cap changed what it may draw, and ``worked_ns`` says
     how long it was at work under which cap in W, None for no cap. ``straddling_ns`` of the time at work was spent
-    waiting for the link between islands of a node, on more of which the gang lay than it needed.
+    waiting for the link between islands of a node, on more of which the gang lay than it needed. For ``paused_ns``
+    limits of power had it stand still with its gang, and ``sheds`` times they took that from it.
     """
 
     workload: str
@@ -92,6 +93,8 @@ class JobRecord:
     schedule: ScheduleRecord | None = None
     reliability: ReliabilityRecord | None = None
     straddling_ns: int = 0
+    paused_ns: int = 0
+    sheds: int = 0
 
 
 @dataclass(frozen=True)

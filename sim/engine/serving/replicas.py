@@ -38,6 +38,7 @@ class Pool(Protocol):
     def add_cost(self, cost: StepCost) -> int: ...
     def load(self, index: int) -> tuple[int, int, int, int]: ...
     def take_energy(self, index: int) -> tuple[int, int, int]: ...
+    def take_all(self) -> Ints: ...
     def take_rows(self) -> Ints: ...
 
 
@@ -83,13 +84,12 @@ class ServingReplica:
     wake: simpy.Event | None = None
     process: simpy.Process | None = None
     since_ns: int = 0
-    active_ns: int = 0
-    dynamic_nj: int = 0
-    seen: dict[Node, tuple[int, int, int]] = field(default_factory=dict)
-    link_nj: int = 0
+    index: int = 0
+    begun: Ints = field(default_factory=lambda: np.zeros(3, dtype=np.int64))  # what was drawn in all when it came up
+    seen: dict[Node, Ints] = field(default_factory=dict)  # and when each node last asked
     caps_w: dict[str, float] = field(default_factory=dict)
     read_ns: int = 0
-    read: tuple[int, int, int] = (0, 0, 0)
+    read: Ints = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
     shed: bool = False  # and not up again
     paused: bool = False
 

@@ -1,7 +1,7 @@
 """A serving workload in the simulated cluster: gangs of GPUs for its replicas, and a pool that advances lazily.
 
 The pool (``reference`` or the compiled ``fast``) holds requests, routers and batches. This control plane gives it
-replicas and takes them away, changes their power cap, scales them, and asks it at the ledger's bins what it drew.
+replicas and takes them away, changes their power cap, scales them, and asks it every quarter of an hour what it drew.
 Whoever shares power may cap a replica at any instant, in whole watts as boards take them, and shed one. Between such
 moments nothing of it runs in the event loop.
 """
@@ -17,12 +17,14 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
+from sim.engine.courses import Activity
 from sim.engine.gang import Gang
 from sim.engine.images import Images
 from sim.engine.kernels.loading import SERVING, is_at_hand
-from sim.engine.later import Activity
+from sim.engine.meter import Looks
 from sim.engine.node import Node
 from sim.engine.serving import plan as p
+from sim.engine.serving.drawn import Drawn, at_work, course_of, handed
 from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Ints, Settings, StepCost
@@ -86,9 +88,7 @@ def _unheard(_gang: Gang) -> None:
 class ServingService:
     """The processes that keep a serving workload's replicas, and its log."""
 
-    def __init__(
-        self, env: Clock, cluster: Cluster, plan: ServingPlan, next_edge: Callable[[int], int] | None, keep: Keep
-    ) -> None:
+    def __init__(self, env: Clock, cluster: Cluster, plan: ServingPlan, looks: Looks | None, keep: Keep) -> None:
         self._env = env
         self._cluster = cluster
         self._plan = plan
@@ -106,14 +106,15 @@ class ServingService:
         lane = 0
         for group in plan.groups:
             for _ in range(group.most):
-                self._replicas.append(ServingReplica(group, range(lane, lane + group.lanes)))
+                lanes = range(lane, lane + group.lanes)
+                self._replicas.append(ServingReplica(group, lanes, index=len(self._replicas)))
                 lane += group.lanes
+        self._drawn = Drawn([replica.lanes for replica in self._replicas], self._pool)
         self._costs = CostsUnderCaps(self._pool.add_cost)
         self._of_gang: dict[Gang, ServingReplica] = {}
         self.on_change: Callable[[Gang], None] = _unheard
         """Told of gangs whose replica has come up or may draw more or less."""
         self._handed: list[tuple[int, float]] = []
-        self._dynamic_nj = 0
         self._nominal_j = self._metered_j = 0.0
         self._replica_ns = 0
         self._up = self._most_up = 0
@@ -129,8 +130,8 @@ class ServingService:
                 replica.wanted = True
         for replica in self._replicas:
             replica.process = env.process(self._life(replica))
-        if next_edge is not None:
-            env.process(self._tick(next_edge))
+        if looks is not None:
+            env.process(self._tick(looks))
         if plan.cap_changes_ns:
             env.process(self._change_caps())
         if plan.autoscale is not None:
@@ -203,7 +204,7 @@ class ServingService:
                 replica.gang.told_by = None
         if self._scaler is not None:
             self._scaler.dismiss()
-        del self._pool, self._costs  # which adds to the pool's
+        del self._pool, self._costs, self._drawn  # which ask the pool
 
     # The pool
 
@@ -233,35 +234,27 @@ class ServingService:
         """What a replica drew on one of its nodes since that node last asked, as power of each of its GPUs."""
         if not self._advanced:
             self._advance()
-        self._take_energy(replica)
+            self._drawn.take(replica.index)
         group, hardware = replica.group, node.hardware
-        active, dynamic, link = replica.seen.get(node, (0, 0, 0))
-        replica.seen[node] = replica.active_ns, replica.dynamic_nj, replica.link_nj
-        span_ns, active_ns = end_ns - start_ns, replica.active_ns - active
-        if active_ns > span_ns:  # pipeline lanes overlap; together they cannot be at work for longer than the span
-            active_ns = span_ns
-        dynamic_w = (replica.dynamic_nj - dynamic) * J_PER_NJ * NS_PER_S / group.gpus
-        link_w = (replica.link_nj - link) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
-        active_w = group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0)
-        if link_w and active_ns < span_ns and replica.gang is not None:
-            joules = link_w * (span_ns - active_ns) * SECONDS_PER_NS * replica.gang.parts[node]
-            self._handed.append((end_ns, joules * hardware.gpu_scale))
+        before, now = replica.seen.get(node, replica.begun), self._drawn.of(replica.index)
+        replica.seen[node] = now
+        active_ns, active_w, link_w = at_work(now - before, end_ns - start_ns, group)
+        course, rest_ns = None, end_ns - start_ns - active_ns
+        noted_ns, noted = self._drawn.between(replica.index, start_ns, end_ns)
+        if noted_ns:
+            drawn = np.diff(np.stack([before, *noted, now]), axis=0)
+            course = course_of(drawn, np.array([start_ns, *noted_ns, end_ns]), active_ns, group)
+        if link_w and rest_ns and replica.gang is not None:
+            joules = link_w * rest_ns * SECONDS_PER_NS * replica.gang.parts[node] * hardware.gpu_scale
+            self._handed += [(end_ns, joules)] if course is None else handed(course, joules, group)
         self._nominal_j += active_w * active_ns
         self._metered_j += (active_w * hardware.gpu_scale + hardware.gpu_offset_w) * active_ns
-        return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
-
-    def _take_energy(self, replica: ServingReplica) -> None:
-        for lane in replica.lanes:
-            active_ns, dynamic_nj, link_nj = self._pool.take_energy(lane)
-            replica.active_ns += active_ns
-            replica.dynamic_nj += dynamic_nj
-            self._dynamic_nj += dynamic_nj
-            replica.link_nj += link_nj
+        return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load, course)
 
     def _forget(self, replica: ServingReplica) -> None:
         replica.seen.clear()
-        replica.read, replica.read_ns = (0, 0, 0), self._env.now_ns
-        replica.active_ns = replica.dynamic_nj = replica.link_nj = 0
+        replica.begun = replica.read = self._drawn.of(replica.index)
+        replica.read_ns = self._env.now_ns
 
     # What those who share its power ask
 
@@ -273,9 +266,8 @@ class ServingService:
     def counts(self) -> dict[str, int]:
         """Of requests and tokens until now, as ``plan.COUNTS`` names them, and the dynamic energy of all replicas."""
         self._advance()
-        for replica in self._replicas:
-            self._take_energy(replica)
-        return {**self._pool.counts, "dynamic_nj": self._dynamic_nj}
+        self._drawn.take_all()
+        return {**self._pool.counts, "dynamic_nj": self._drawn.dynamic_nj}
 
     def replica_on(self, gang: Gang) -> ServingReplica | None:
         """The replica that holds a gang."""
@@ -317,12 +309,12 @@ class ServingService:
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
         self._advance()
-        self._take_energy(replica)
+        self._drawn.take(replica.index)
         now_ns, before, group = self._env.now_ns, replica.read, replica.group
-        replica.read = (replica.active_ns, replica.dynamic_nj, replica.link_nj)
+        replica.read = self._drawn.of(replica.index)
         span_ns = max(1, now_ns - replica.read_ns)
         replica.read_ns = now_ns
-        active_ns, *nj = (now - then for now, then in zip(replica.read, before, strict=True))
+        active_ns, *nj = (replica.read - before).tolist()
         watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
         return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))
 
@@ -381,7 +373,7 @@ class ServingService:
         self._advance()
         for node in gang.parts:
             node.settle()
-        self._take_energy(replica)
+        self._drawn.take(replica.index)
         self._forget(replica)
         gang.told_by = lambda node, start_ns, end_ns: self._activity(replica, node, start_ns, end_ns)
         replica.gang, replica.up, replica.draining, replica.shed = gang, True, False, False
@@ -401,15 +393,23 @@ class ServingService:
         replica.up = replica.draining = replica.leaving = replica.paused = False
         replica.gang = None
 
-    def _tick(self, next_edge: Callable[[int], int]) -> Generator[simpy.Event, object, None]:
-        """Settles nodes at every edge of the ledger: a span that the pool tells of ends there."""
+    def _tick(self, looks: Looks) -> Generator[simpy.Event, object, None]:
+        """Settles nodes at every look: a span that the pool tells of ends there. At edges of the ledger in between it
+        notes what was drawn, so that every bin gets its part of the span."""
         while True:
-            yield self._env.wait(next_edge(self._env.now_ns) - self._env.now_ns)
+            since_ns = self._env.now_ns
+            look_ns, edge_ns = looks.next_look(since_ns), looks.next_edge(since_ns)
+            yield self._env.wait(min(look_ns, edge_ns) - since_ns)
             self._advance()
+            self._drawn.take_all()
+            if edge_ns < look_ns:
+                self._drawn.note(edge_ns)
+                continue
             self._advanced = True
             for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
                 node.settle()
             self._advanced = False
+            self._drawn.forget_notes()
 
     def _change_caps(self) -> Generator[simpy.Event, object, None]:
         for i, change_ns in enumerate(self._plan.cap_changes_ns):

@@ -49,6 +49,8 @@ OF_EACH_JOB: tuple[Table, ...] = (
         Quantity("makespan_s", "makespan", "s"),
         Quantity("cap_changes", "changes of its cap"),
         Quantity("slowed_by_caps_s", "slowed by caps", "s"),
+        Quantity("paused_by_limits_s", "paused by limits of power", "s"),
+        Quantity("shed_by_limits", "shed by limits of power"),
         Quantity("slowed_by_islands_s", "slowed by links between islands of a node", "s"),
         optional=True,
     ),

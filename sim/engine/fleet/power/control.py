@@ -64,7 +64,6 @@ class PowerControl:
         self._env, self._plan, self._cluster = env, plan, cluster
         self._machines = cluster.fleet.machines
         self._live = Live(nodes, running, plan)
-        rows = running.rows
         first: dict[str, int] = {}
         for i, node in enumerate(self._live.nodes):
             first.setdefault(node.pool, i)
@@ -72,7 +71,7 @@ class PowerControl:
         self._of_fleet = [
             machines.first[machines.number[node.pool]] + i - first[node.pool] for i, node in enumerate(self._live.nodes)
         ]
-        sent_away: set[int] = set()
+        sent_away: set[tuple[str, str]] = set()
         self._domains = [
             Domain(
                 one,
@@ -83,7 +82,7 @@ class PowerControl:
             for one in plan.domains
         ]
         self._ramps = {d: Ramping(d, d.plan.ramp) for d in self._domains if d.plan.ramp is not None}
-        self._save_ns = max((p.keeps.save_ns for p in rows.plans if p.keeps.saves), default=0) if rows else 0
+        self._save_ns = running.save_ns
         self._dirty: dict[Node, None] = dict.fromkeys(nodes)
         self._prepared: dict[Domain, list[Call]] = {}
         self._down: dict[Domain, list[Node]] = {}

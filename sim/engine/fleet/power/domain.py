@@ -35,8 +35,8 @@ class Domain:
     """Its state. ``watts`` and ``limit_w`` are those of the last look; ``goal_w`` is the limit that it comes down to,
     ahead of a call."""
 
-    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int, sent_away: set[int]) -> None:
-        """``sent_away`` are jobs, by their order, that a domain like this, or this, was too small for before."""
+    def __init__(self, plan: DomainPlan, nodes: Ints, now_ns: int, sent_away: set[tuple[str, str]]) -> None:
+        """``sent_away`` are jobs, by workload and name, that a domain like this, or this, was too small for before."""
         self.plan = plan
         self._sent_away = sent_away
         self.nodes = nodes
@@ -126,14 +126,16 @@ class Domain:
 
     # Answers
 
-    def answer(self, live: Live, limit_w: float, now_ns: int, *, ahead_ns: int | None = None) -> None:
+    def answer(
+        self, live: Live, limit_w: float, now_ns: int, *, ahead_ns: int | None = None, soon: bool = False
+    ) -> None:
         """Climbs the ladder for the target below ``limit_w``, and asks the loads for what that says.
 
         ``ahead_ns`` is how long there is until the limit holds, where it was called for: who can save its state in that
-        time does so before it goes.
+        time does so before it goes. ``soon``: for when those that write a checkpoint work again.
         """
         loads = live.on(self.nodes)
-        supposed = Supposed(live, self.nodes, loads, self.source, ahead=ahead_ns is not None)
+        supposed = Supposed(live, self.nodes, loads, self.source, ahead=ahead_ns is not None, soon=soon)
         self.answered_ns = now_ns
         target_w = limit_w * self.plan.target
         ladder = self._ladder(supposed)
@@ -166,20 +168,25 @@ class Domain:
 
     def would_shed(self, live: Live, limit_w: float) -> bool:
         """Whether somebody would have to go for it to draw no more than that."""
-        supposed = Supposed(live, self.nodes, live.on(self.nodes), self.source)
+        supposed = Supposed(live, self.nodes, live.on(self.nodes), self.source, soon=True)
         setting = climb(self._ladder(supposed), supposed.draws, limit_w * self.plan.target, len(supposed.loads))
         return bool(np.any(setting.shed))
 
     def release(self, live: Live, now_ns: int) -> None:
-        """Gives back what the target has room for; the episode is over once that is all.
+        """Gives back what the target has room for; the episode is over once that is all. Who stands still for a
+        checkpoint leaves no room.
 
         Nodes stay closed until there is room for what was shed, so that it does not come back to be shed again.
         """
         self._calm_since_ns = now_ns
-        full = self._gone_w > 0.0 and self.watts + self._gone_w > self.goal_w * self.plan.target
+        loads = live.on(self.nodes).values()
+        writing_w = sum(
+            (load.w_under("", None) - load.traits.loaded_w) * load.traits.slots for load in loads if load.writes
+        )
+        full = self._gone_w > 0.0 and self.watts + writing_w + self._gone_w > self.goal_w * self.plan.target
         self.closed = full
         self._gone_w = self._gone_w if full else 0.0
-        self.answer(live, self.goal_w, now_ns)
+        self.answer(live, self.goal_w, now_ns, soon=True)
         if not self._asked and not self.closed:
             self._levels = {}
             self.books.close(now_ns)
@@ -219,10 +226,10 @@ class Domain:
             if watts <= most_w * (1.0 + ROUNDING):
                 continue
             hopeless[i] = True
-            if setting.shed[i] and load.traits.order not in self._sent_away:
-                self._sent_away.add(load.traits.order)
-                continue
             one = load.traits
+            if setting.shed[i] and (one.workload, one.name) not in self._sent_away:
+                self._sent_away.add((one.workload, one.name))
+                continue
             setting.paused[i], setting.shed[i] = False, True
             self._to_kill[load] = AboveAlone(one.workload, one.row, one.slots, now_ns, watts, most_w)
         return hopeless

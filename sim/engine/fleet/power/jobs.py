@@ -14,13 +14,14 @@ from sim.units import SECONDS_PER_NS
 class RowLoad:
     """A row. See ``Load`` for what is asked of it."""
 
-    over = False
+    over = writes = False
 
     def __init__(self, row: Row, rows: Rows, serving: frozenset[str]) -> None:
         self.row = row
         self._rows = rows
         self.traits = Traits(
             workload=row.request.owner,
+            name=str(row.number),
             serves=row.request.kind in serving,
             priority=row.request.priority,
             order=row.request.seq,
@@ -32,6 +33,7 @@ class RowLoad:
             cappable=row.cappable,
             can_pause=True,
             can_shed=True,
+            can_kill=True,
             save_ns=row.save_ns,
             row=row.i,
         )
@@ -93,16 +95,15 @@ class RowLoad:
 
 
 class JobLoad:
-    """A training of its own or a trial of ``workload``. It is capped, and not paused or shed: at or below loaded power
-    it stands still."""
+    """A training of its own or a trial of ``workload``. One that must go has its gang taken, and waits for another."""
 
     held = False
-    leaving = False
 
     def __init__(self, job: TrainingJob, gang: Gang, workload: str, priority: int) -> None:
         self.job = job
         self.traits = Traits(
             workload=workload,
+            name=job.name,
             serves=False,
             priority=priority,
             order=gang.request.seq if gang.request is not None else 0,
@@ -112,11 +113,14 @@ class JobLoad:
             full_w=job.full_w,
             cpu_load=job.cpu_load,
             cappable=job.cappable,
-            can_pause=False,
-            can_shed=False,
+            can_pause=True,
+            can_shed=True,
+            can_kill=True,
+            save_ns=job.save_ns,
         )
-        self._asked = Asked(job.cap, self._stands_still, self._stands_still)
-        self.cap, self.forget = self._asked.cap, self._asked.forget
+        self._asked = Asked(job.cap, job.pause, job.resume)
+        self.cap, self.pause, self.resume = self._asked.cap, self._asked.pause, self._asked.resume
+        self.forget = self._asked.forget
 
     @property
     def at_work(self) -> bool:
@@ -138,23 +142,23 @@ class JobLoad:
         """See ``Load``."""
         return self._asked.limits(self.traits.full_w)
 
-    def would_work(self, _source: str) -> bool:
+    @property
+    def leaving(self) -> bool:
         """See ``Load``."""
-        return self.job.at_work
+        return self.job.leaving
+
+    @property
+    def writes(self) -> bool:
+        """See ``Load``."""
+        return self.job.writes
+
+    def would_work(self, source: str) -> bool:
+        """See ``Load``."""
+        return self.job.would_work and self._asked.pauses <= {source}
 
     def w_under(self, source: str, cap_w: float | None) -> float:
         """See ``Load``."""
         return self.job.active_w_without(source) if cap_w is None else self.job.active_w_under(source, cap_w)
-
-    def _stands_still(self) -> None:
-        raise AssertionError(f"'{self.traits.workload}' is capped, not paused")
-
-    def pause(self, source: str) -> None:
-        """See ``Load``."""
-        self._asked.pause(source)
-
-    def resume(self, _source: str) -> None:
-        """See ``Load``: it was never paused."""
 
     def hold_back(self) -> bool:
         """See ``Load``."""
@@ -165,8 +169,11 @@ class JobLoad:
 
     def shed(self, *, saving: bool) -> float:
         """See ``Load``."""
-        raise AssertionError(f"'{self.traits.workload}' is capped, not shed (saving: {saving})")
+        if saving and self.job.would_work:
+            self.job.leave()
+            return 0.0
+        return self.job.shed() * SECONDS_PER_NS * self.traits.slots
 
     def kill(self) -> float:
         """See ``Load``."""
-        raise AssertionError(f"'{self.traits.workload}' is capped, not killed")
+        return self.job.kill() * SECONDS_PER_NS * self.traits.slots

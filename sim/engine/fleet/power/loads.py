@@ -18,12 +18,15 @@ BOARD = "limit of the board"
 class Traits:
     """What a load is, whatever happens to it. W are of one of its GPUs: loaded, and at work without any cap.
 
-    ``order`` is when it came, against others; ``save_ns`` how long it takes to save its state before it is shed;
+    ``order`` is when it came, against others, and ``name`` what it keeps of ``workload`` when it comes again;
+    ``save_ns`` how long it takes to save its state before it is shed;
     ``cpu_load`` is of the CPUs that are its while it works. Where it is not ``paced`` nobody knows, as it works, what a
-    cap takes of its rate: its requests tell. ``row`` is that of its table, if it is of one.
+    cap takes of its rate: its requests tell. ``can_kill``: it ends, so that one with no room for it may be ended.
+    ``row`` is that of its table, if it is of one.
     """
 
     workload: str
+    name: str
     serves: bool
     priority: int
     order: int
@@ -35,6 +38,7 @@ class Traits:
     cappable: bool
     can_pause: bool
     can_shed: bool
+    can_kill: bool = False
     save_ns: int = 0
     paced: bool = True
     row: int = -1
@@ -56,6 +60,10 @@ class Load(Protocol):
     @property
     def leaving(self) -> bool:
         """Whether it saves its state to make room."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it stands still for a checkpoint, and works again in a moment."""
 
     @property
     def over(self) -> bool:
@@ -94,7 +102,7 @@ class Load(Protocol):
         """It gives its machines back, with its state saved or at once; slot-seconds of work that are lost."""
 
     def kill(self) -> float:
-        """It gives its machines back for good, if it is a row of a table; slot-seconds of work that are lost."""
+        """It gives its machines back for good, if it ``can_kill``; slot-seconds of work that are lost."""
 
     def forget(self) -> None:
         """It runs here no longer: whatever was asked of it is taken back."""

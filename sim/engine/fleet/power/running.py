@@ -27,6 +27,14 @@ class Running:
     queues: Sequence[Queue]
     serving: Sequence[ServingService]
 
+    @property
+    def save_ns(self) -> int:
+        """The longest that any of them takes to save its state."""
+        plans = self.rows.plans if self.rows is not None else ()
+        of_rows = (plan.keeps.save_ns for plan in plans if plan.keeps.saves)
+        of_jobs = (job.save_ns for job in self.jobs.values())
+        return max([0, *of_rows, *of_jobs, *(campaign.save_ns for campaign in self.campaigns)])
+
     def load(self, gang: Gang, plan: PowerPlan) -> Load | None:
         """The load that holds a gang; None where nobody can be asked, or not yet."""
         row = gang.request.row if gang.request is not None else -1

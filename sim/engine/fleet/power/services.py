@@ -26,13 +26,14 @@ class ServiceLoad:
 
     held = False
     leaving = False
-    over = False
+    over = writes = False
 
     def __init__(self, queue: Queue, replica: Replica, gang: Gang, priority: int) -> None:
         plan = queue.plan
         self._queue, self._replica = queue, replica
         self.traits = Traits(
             workload=plan.name,
+            name="",
             serves=True,
             priority=priority,
             order=_order(gang),
@@ -95,7 +96,7 @@ class ReplicaLoad:
 
     held = False
     leaving = False
-    over = False
+    over = writes = False
     rate = 1.0
 
     def __init__(
@@ -105,6 +106,7 @@ class ReplicaLoad:
         self._service, self._replica = service, replica
         self.traits = Traits(
             workload=service.name,
+            name="",
             serves=True,
             priority=priority,
             order=_order(gang),

@@ -54,10 +54,18 @@ class Supposed:
 
     A load that is held back or paused by ``source`` alone would begin, or go on, if it were not asked to. Where a
     setting sheds it, its slots are free; ``ahead`` of a call, so are those of loads that are on their way out.
+    ``soon``: who writes a checkpoint works again.
     """
 
     def __init__(
-        self, live: Live, nodes: Ints, loads: Mapping[Gang, Load], source: str, *, ahead: bool = False
+        self,
+        live: Live,
+        nodes: Ints,
+        loads: Mapping[Gang, Load],
+        source: str,
+        *,
+        ahead: bool = False,
+        soon: bool = False,
     ) -> None:
         self.loads = tuple(loads.values())
         self._live, self._source = live, source
@@ -67,13 +75,13 @@ class Supposed:
         self._lay_nodes(loads)
         traits = [load.traits for load in self.loads]
         self._board_w = np.array([live.board_w.get(one.pool, one.full_w) for one in traits])
-        self._works = np.array([load.would_work(source) for load in self.loads], np.bool_)
+        self._works = np.array([load.would_work(source) or (soon and load.writes) for load in self.loads], np.bool_)
         self._held = np.array([load.held for load in self.loads], np.bool_)
         self._leaves = np.array([load.leaving and ahead for load in self.loads], np.bool_)
         self._can_cap = [one.cappable for one in traits]
         stays = np.array([not load.leaving for load in self.loads], np.bool_)
         self.can_pause = np.array([one.can_pause for one in traits], np.bool_) & stays
-        self.can_be_killed = np.array([one.row >= 0 for one in traits], np.bool_) & stays & self._works
+        self.can_be_killed = np.array([one.can_kill for one in traits], np.bool_) & stays & self._works
         self.can_shed = np.array([one.can_shed for one in traits], np.bool_) & stays
         self._loaded_w = np.array([one.loaded_w for one in traits])
         self.priority = np.array([one.priority for one in traits], np.int64)

@@ -44,6 +44,7 @@ from sim.engine.serving.records import (
     RETRY,
     RUNNING,
     SEND_AGAIN,
+    SETTLE_ALL,
     USER,
     WAITING,
     Pool,
@@ -367,6 +368,10 @@ def call(address, command, argument):
         send_again(pool, argument)
     elif command == REHASH:
         rehash(pool)
+    elif command == SETTLE_ALL:
+        for i in range(argument):
+            settle(pool, pool.replicas[i])
+        begin_touched(pool)
     else:
         replica = pool.replicas[argument]
         if command == KILL:

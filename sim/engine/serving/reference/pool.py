@@ -161,6 +161,10 @@ class ReferencePool:
         replica.active_ns = replica.dynamic_nj = replica.link_nj = 0
         return taken
 
+    def take_all(self) -> Ints:
+        """``take_energy`` of every replica: (n, 3)."""
+        return np.array([self.take_energy(i) for i in range(len(self._state.replicas))], dtype=np.int64)
+
     def take_rows(self) -> Ints:
         """Rows (n, 16) of the requests finished since the last call, columns ``ROW_COLUMNS``."""
         rows = np.array(self._state.rows, dtype=np.int64).reshape(-1, len(p.ROW_COLUMNS))

@@ -109,6 +109,8 @@ JOBS = {
             "checkpoints": "checkpoints that were written",
             "makespan_s": "from the first submission to the last end",
             "slowed_by_islands_s": "time at work beyond that on as few islands of its nodes as it needs",
+            "paused_by_limits_s": "time for which shared limits of power had it stand still with its GPUs",
+            "shed_by_limits": "times that shared limits of power took its GPUs",
             "cap_changes slowed_by_caps_s": "changes of its power cap, and time at work beyond that without a cap",
         },
         rows="jobs",

@@ -1,0 +1,97 @@
+"""What the replicas of a pool have drawn: sums, read at any instant, and notes of them at edges of the ledger."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+from sim.engine.courses import Course
+from sim.engine.serving.plan import Ints
+from sim.engine.serving.replicas import Pool, ReplicaGroup
+from sim.units import J_PER_NJ, NS_PER_S
+
+
+class Drawn:
+    """ns in iterations, dynamic nJ and nJ of hand-overs of each replica since the start: (replicas, 3).
+
+    Sums of a year may pass 2**63 and wrap around; differences of two within a span are right all the same.
+    """
+
+    def __init__(self, lanes: Sequence[range], pool: Pool) -> None:
+        self._lanes = lanes
+        self._first = np.array([own.start for own in lanes])
+        self._single = all(len(own) == 1 for own in lanes)
+        self._pool = pool
+        self._sums: Ints = np.zeros((len(lanes), 3), dtype=np.int64)
+        self._noted_ns: list[int] = []
+        self._notes: list[Ints] = []
+        self.dynamic_nj = 0
+        """Of all replicas."""
+
+    def of(self, index: int) -> Ints:
+        """The sums (3,) of a replica, as they are now."""
+        found: Ints = self._sums[index].copy()
+        return found
+
+    def take(self, index: int) -> None:
+        """Asks the pool what a replica has drawn."""
+        for lane in self._lanes[index]:
+            taken = self._pool.take_energy(lane)
+            self._sums[index] += taken
+            self.dynamic_nj += taken[1]
+
+    def take_all(self) -> None:
+        """Asks it of all of them at once."""
+        taken = self._pool.take_all()
+        self._sums += taken if self._single else np.add.reduceat(taken, self._first, axis=0)
+        self.dynamic_nj += int(taken[:, 1].sum())
+
+    def note(self, now_ns: int) -> None:
+        """Remembers the sums as they are at an edge of the ledger."""
+        self._noted_ns.append(now_ns)
+        self._notes.append(self._sums.copy())
+
+    def forget_notes(self) -> None:
+        """All nodes have settled."""
+        self._noted_ns, self._notes = [], []
+
+    def between(self, index: int, start_ns: int, end_ns: int) -> tuple[list[int], list[Ints]]:
+        """The edges within a span, and a replica's sums then."""
+        inside = slice(bisect_right(self._noted_ns, start_ns), bisect_left(self._noted_ns, end_ns))
+        return self._noted_ns[inside], [note[index] for note in self._notes[inside]]
+
+
+def at_work(drawn: Ints, span_ns: int, group: ReplicaGroup) -> tuple[int, float, float]:
+    """Of a replica that has ``drawn`` (3,) in a span: ns at work, and W of each GPU then and for hand-overs.
+
+    Pipeline lanes overlap; together they cannot be at work for longer than the span.
+    """
+    active_ns, dynamic_nj, link_nj = drawn.tolist()
+    active_ns = min(active_ns, span_ns)
+    dynamic_w = dynamic_nj * J_PER_NJ * NS_PER_S / group.gpus
+    link_w = link_nj * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+    return active_ns, group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0), link_w
+
+
+def course_of(drawn: Ints, edges_ns: Ints, active_ns: int, group: ReplicaGroup) -> Course:
+    """The course (n,) of a replica that has ``drawn`` (n, 3) between edges (n + 1,), and was at work for ``active_ns``.
+
+    Where its lanes overlap, what they were at work for beyond the time of a part counts in the first parts with room.
+    """
+    spans_ns = np.diff(edges_ns)
+    own_ns = np.minimum(drawn[:, 0], spans_ns)
+    room_ns = spans_ns - own_ns
+    own_ns += np.clip(active_ns - own_ns.sum() - (np.cumsum(room_ns) - room_ns), 0, room_ns)
+    dynamic_w, link_w = drawn[:, 1:].T * (J_PER_NJ * NS_PER_S / group.gpus)
+    loaded_w = group.loaded_w + link_w / spans_ns
+    active_w = loaded_w + np.divide(dynamic_w, own_ns, out=np.zeros(len(spans_ns)), where=own_ns > 0)
+    return Course(edges_ns, own_ns, active_w, loaded_w)
+
+
+def handed(course: Course, joules: float, group: ReplicaGroup) -> list[tuple[int, float]]:
+    """``joules`` of hand-overs outside of iterations, told at the ends of the parts of a course that they fell into."""
+    ends_ns = course.edges_ns[1:]
+    parts = (course.loaded_w - group.loaded_w) * (np.diff(course.edges_ns) - course.active_ns)
+    return list(zip(ends_ns.tolist(), (parts * (joules / parts.sum())).tolist(), strict=True))
