@@ -215,3 +215,14 @@ def test_a_limit_that_changes_pauses_and_lets_go(limit_w: float) -> None:
     outcome, _ = run(jobs, [domain(0, 2, 0.0, limit=limit, answers=PAUSE)])
     assert [record.done_ns for record in outcome.jobs] == [1000 * NS_PER_S] * 2
     assert sum(record.paused_ns > 0 for record in outcome.jobs) == 1
+
+
+def test_who_fits_only_one_at_a_time_comes_back_one_at_a_time() -> None:
+    """Room for one of two, and for none during a call, which sends both away: nothing else is at work, so nodes open."""
+    jobs = [training("first", 1000), training("second", 1000, checkpoint_every_ns=10 * NS_PER_S)]
+    call = Call(100 * NS_PER_S, 400 * NS_PER_S, 4000.0, 0)
+    given: dict[str, object] = {"answer_ns": 0, "target": 1.0, "release": 1.0, "release_ns": 0, "calls": (call,)}
+    outcome, _ = run(jobs, [domain(0, 2, 8000.0, answers=SHED, **given)], duration_s=9000)  # type: ignore[arg-type]  # fields by name, of several types
+    assert [one.status for one in outcome.jobs] == ["completed", "completed"]
+    assert sorted(one.ended_ns or 0 for one in outcome.jobs) == [1400 * NS_PER_S, 2400 * NS_PER_S]
+    assert sum(one.sheds for one in outcome.jobs) == 3

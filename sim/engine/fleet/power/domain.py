@@ -54,6 +54,7 @@ class Domain:
         self._asked: dict[Load, tuple[float | None, bool]] = {}
         self._levels: dict[tuple[bool, int], float] = {}
         self._gone_w = 0.0
+        self._least_gone_w = np.inf
         self.answered_ns = -1
         """When it last asked for anything."""
         self._to_kill: dict[Load, AboveAlone] = {}
@@ -154,6 +155,11 @@ class Domain:
         if np.any(setting.shed):
             kept = Setting(setting.level, setting.paused, hopeless)  # for whom no room is kept
             self._gone_w += supposed.draws(kept) - drawn_w
+            for i in np.flatnonzero(setting.shed & ~hopeless):
+                others = np.copy(setting.shed)
+                others[i] = False
+                back_w = supposed.draws(Setting(setting.level, setting.paused, others)) - drawn_w
+                self._least_gone_w = min(self._least_gone_w, back_w)
         self._ask(loads, supposed, setting, ahead_ns or 0)
         self._levels = {}
         for level, serves, priority in zip(
@@ -176,16 +182,18 @@ class Domain:
         """Gives back what the target has room for; the episode is over once that is all. Who stands still for a
         checkpoint leaves no room.
 
-        Nodes stay closed until there is room for what was shed, so that it does not come back to be shed again.
+        Nodes stay closed until there is room for all that was shed, so that it does not come back to be shed again;
+        where nothing is at work that could make more of it, until there is room for the least of it.
         """
         self._calm_since_ns = now_ns
         loads = live.on(self.nodes).values()
         writing_w = sum(
             (load.w_under("", None) - load.traits.loaded_w) * load.traits.slots for load in loads if load.writes
         )
-        full = self._gone_w > 0.0 and self.watts + writing_w + self._gone_w > self.goal_w * self.plan.target
-        self.closed = full
-        self._gone_w = self._gone_w if full else 0.0
+        needed_w = self._gone_w if loads else min(self._gone_w, self._least_gone_w)
+        self.closed = needed_w > 0.0 and self.watts + writing_w + needed_w > self.goal_w * self.plan.target
+        if not self.closed:
+            self._gone_w, self._least_gone_w = 0.0, np.inf
         self.answer(live, self.goal_w, now_ns, soon=True)
         if not self._asked and not self.closed:
             self._levels = {}
