@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.service import ServicePlan
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.signals import Signal

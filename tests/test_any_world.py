@@ -19,7 +19,8 @@ from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.nodes import Nodes
 from sim.engine.service import ServicePlan
-from sim.engine.training import TrainingJob, TrainingPlan
+from sim.engine.training import TrainingJob
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.workload.provisioning import StartUp

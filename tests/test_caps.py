@@ -16,7 +16,7 @@ from sim.accounting.ledger import Ledger, LedgerRecorder
 from sim.build.caps import cap_at
 from sim.build.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.errors import RunError
 from sim.profiles import Catalog

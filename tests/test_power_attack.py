@@ -22,7 +22,8 @@ from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
 from sim.engine.gang import Gang
-from sim.engine.training import TrainingJob, TrainingPlan
+from sim.engine.training import TrainingJob
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import AtOnce, Exclusive, TimeSlices

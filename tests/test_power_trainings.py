@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sim.engine.fleet.power.ladder import Answer, What
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.signals import Signal
@@ -218,7 +218,7 @@ def test_a_limit_that_changes_pauses_and_lets_go(limit_w: float) -> None:
 
 
 def test_who_fits_only_one_at_a_time_comes_back_one_at_a_time() -> None:
-    """Room for one of two, and for none during a call, which sends both away: nothing else is at work, so nodes open."""
+    """Room for one of two, and for none during a call, which sends both away: nothing else is at work: nodes open."""
     jobs = [training("first", 1000), training("second", 1000, checkpoint_every_ns=10 * NS_PER_S)]
     call = Call(100 * NS_PER_S, 400 * NS_PER_S, 4000.0, 0)
     given: dict[str, object] = {"answer_ns": 0, "target": 1.0, "release": 1.0, "release_ns": 0, "calls": (call,)}

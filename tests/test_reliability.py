@@ -21,7 +21,7 @@ from sim.engine.failures import ComponentFailures, Hazard
 from sim.engine.gang import Fault, Shows
 from sim.engine.node import Node
 from sim.engine.recovery import RecoveryPlan
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome
 from sim.rng import Streams
 from sim.training.checkpoints import daly_interval_s, expected_s

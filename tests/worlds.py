@@ -11,7 +11,7 @@ from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.failures import NodeFailures
 from sim.engine.meter import Draw
 from sim.engine.service import ServicePlan
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.units import HOUR_NS, NS_PER_S

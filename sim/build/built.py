@@ -31,7 +31,7 @@ from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep
 from sim.engine.serving.service import ServingPlan
 from sim.engine.split import SplitPlan
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.work import WorkPlan
 from sim.engine.world import Pool
 from sim.signals import Signal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.kinds import builder
 from sim.signals import Signal
 from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence

@@ -24,7 +24,7 @@ from sim.engine.queue_plan import Scaling
 from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan
-from sim.engine.training import TrainingPlan
+from sim.engine.training_plan import TrainingPlan
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams

@@ -35,7 +35,8 @@ from sim.engine.serving.relay import ServingRelay
 from sim.engine.serving.service import ServingPlan, ServingService
 from sim.engine.split import Split, SplitPlan
 from sim.engine.tally import Tally
-from sim.engine.training import TrainingJob, TrainingPlan
+from sim.engine.training import TrainingJob
+from sim.engine.training_plan import TrainingPlan
 from sim.engine.units import UnitEffect
 from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
