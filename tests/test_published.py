@@ -22,6 +22,7 @@ from sim.content import content_hash
 from sim.documents import read_document
 from sim.errors import InputError
 from sim.loading.scenario import copied, load_scenario, published_scenarios
+from sim.paths import joined
 from sim.plain import as_number, inside, nested
 from sim.published.expression import ExpressionError, looked_up, parse
 from sim.published.records import Record, read_record, read_records, unsourced
@@ -330,7 +331,7 @@ def test_a_constant_without_a_number_is_refused(tmp_path: Path, where: str) -> N
     data = record()
     data["published"]["constants"][where] = {"kind": "assumed", "source": "s"}
     [problem] = refused(data, tmp_path)
-    assert problem.startswith(f"published.constants.{where}: there is no number at '{where}'")
+    assert problem.startswith(f"{joined(('published', 'constants', where))}: there is no number at '{where}'")
     assert ("did you mean 'site.facility" in problem) == ("facility" in where)
 
 
