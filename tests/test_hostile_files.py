@@ -435,7 +435,7 @@ def test_names_of_parts_have_a_length() -> None:
     """Some pages at most for a workload, which is text wherever it stands; a line or two for what is not."""
     data = small()
     data["workloads"]["x" * 10_241] = data["workloads"].pop("tune")
-    with pytest.raises(InputError, match="at most 10240 characters"):
+    with pytest.raises(InputError, match="at most 10,240 characters"):
         load_scenario(data)
     data = small()
     data["sites"] = {"x" * 201: data.pop("site")}

@@ -161,7 +161,8 @@ def admit(pool, replica, decodes, may_admit):
         enter(pool, replica, head)
         for i in range(first, first + hits):
             refer(pool, replica, find(pool, replica, i))
-        pool.seats[head.seat].held = hits
+        seat = pool.seats[head.seat]
+        seat.held = hits
         head.context = hits * hash_tokens
         replica.load.pending -= hits * hash_tokens
         weigh_tokens(pool, replica)
@@ -169,7 +170,7 @@ def admit(pool, replica, decodes, may_admit):
         if hash_tokens:
             pool.counts.looked_up_tokens += target
             pool.counts.cached_tokens += hits * hash_tokens
-            pool.seats[head.seat].cached = hits * hash_tokens
+            seat.cached = hits * hash_tokens
         tokens = min(missing, budget) if chunked else missing
         add_chunk(pool, replica, head, tokens)
         budget -= tokens
