@@ -187,6 +187,8 @@ class Replica(Record, lines=True):
     last_chunk: Small
     late: Small
     """Whether one has joined the decodes whose last token is of long ago."""
+    stood: Small
+    """Whether it was paused since it last decoded, so that all of them may have waited."""
     load: At[Load]
     cost: At[Cost]
     waiting: Rows[Queue]

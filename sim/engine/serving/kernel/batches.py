@@ -253,8 +253,8 @@ def begin_touched(pool):
 
 @inner
 def has_waited(pool, replica):
-    """Whether prompts went first, so that decodes have stood still since their last token."""
-    return pool.prefill == p.PRIORITIZED and replica.last_token_ns != replica.start_ns
+    """Whether prompts went first, or there was a pause, so that decodes have stood still since their last token."""
+    return (pool.prefill == p.PRIORITIZED or replica.stood) and replica.last_token_ns != replica.start_ns
 
 
 @inner

@@ -9,7 +9,17 @@ from sim.engine.serving.kernel.blocks import blocks_of_run, give_back_blocks, re
 from sim.engine.serving.kernel.costs import decode_cost, energy_growth, energy_per_read, growths, span_of
 from sim.engine.serving.kernel.lives import finish, give_up
 from sim.engine.serving.kernel.queues import is_stale, next_decoding, pop_finish, push, stop_running
-from sim.engine.serving.kernel.runs import MASK, apply, book, join, leave_decode, observe_late, share, stand_still
+from sim.engine.serving.kernel.runs import (
+    MASK,
+    apply,
+    book,
+    join,
+    leave_decode,
+    observe_late,
+    observe_waited,
+    share,
+    stand_still,
+)
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
 from sim.engine.serving.kernel.weights import used_less, weigh, weigh_tokens
@@ -82,13 +92,17 @@ def end_mixed(pool, replica):
             observe(pool, DECODE_ITERATION, replica.span >> FRACTION_BITS, 1)
         alone_ns, alone_nj = (replica.alone_ns, replica.alone_nj) if n else (dt, energy)
         share(replica, d, alone_ns, alone_nj - energy_per_read(replica) * replica.context)
-        replica.last_token_ns = pool.now
         if pool.draft_tokens:
+            replica.last_token_ns = pool.now
             emit_drafted(pool, replica)
         else:
-            observe(pool, ITL, replica.span >> FRACTION_BITS, d)
-            if replica.late:
-                observe_late(pool, replica, replica.span)
+            if has_waited(pool, replica):
+                observe_waited(pool, replica, replica.span)
+            else:
+                observe(pool, ITL, replica.span >> FRACTION_BITS, d)
+                if replica.late:
+                    observe_late(pool, replica, replica.span)
+            replica.last_token_ns = pool.now
             counts.decoded_tokens += d
             replica.iteration += 1
             replica.context += d

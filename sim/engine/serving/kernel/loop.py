@@ -338,6 +338,7 @@ def clear(pool, replica):
     replica.iteration = replica.run = replica.takes_part = replica.n_chunks = replica.prompt = 0
     replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
     replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0
+    replica.stood = 0
     replica.lru_head = replica.lru_tail = replica.begun = -1
     replica.first_chunk = replica.last_chunk = -1
     for c in range(pool.priorities):
@@ -381,6 +382,7 @@ def call(address, command, argument):
             return np.int64(DONE)
         settle(pool, replica)
         if command == RESUME:
+            replica.stood = 1
             touch(pool, replica)
         begin_touched(pool)
     return np.int64(DONE)

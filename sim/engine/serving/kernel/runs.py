@@ -120,9 +120,9 @@ def apply(pool, replica, k, span, a0, a1, a2, e, g0, g1, g2, ge, waited_scan):
 
 @inner
 def observe_waited(pool, replica, span):
-    """Where prompts go first, decodes have waited since their last token."""
+    """Where prompts go first, or after a pause, decodes have waited since their last token."""
     nominal = span >> FRACTION_BITS
-    replica.late = 0
+    replica.late = replica.stood = 0
     slot = np.int64(-1)
     while True:
         slot = next_decoding(pool, replica, slot)
