@@ -34,7 +34,7 @@ SCENARIOS: dict[str, tuple[Any, dict[str, Any]]] = {
     "uncertain": (_uncertain, {}),
     "market": (lambda: "solar-and-battery", {}),
     "two sites": (lambda: "split-detector", {}),
-    "tokens": (lambda: "rag-service", {"duration": "30 s", "outputs.requests": "all"}),
+    "tokens": (lambda: "rag-service", {"duration": "30 s", "outputs.requests": "all", "outputs.iterations": 50}),
     "training": (lambda: "gb300-rack", {"workloads.pretrain.trace.window": "1 s"}),
     "steps": (lambda: "llama-70b-training", {}),
     "rows": (lambda: "spot-training", {}),

@@ -41,12 +41,19 @@ class NodesAlone(Sequence[Node]):
         name: str,
         count: int,
         hardware: NodeHardware | Sequence[NodeHardware],
-        powered: Callable[[int], bool],
+        powered: bool,
+        cold: int = 0,
     ) -> None:
         kinds = [hardware] * count if isinstance(hardware, NodeHardware) else hardware
         self.pool, self.slots = name, kinds[0].slots
         self._nodes = [
-            Node(env, recorder, name, i, SharedMeter(recorder, name, kind, "on" if powered(i) else "off", 0))
+            Node(
+                env,
+                recorder,
+                name,
+                i,
+                SharedMeter(recorder, name, kind, "on" if powered and i < count - cold else "off", 0),
+            )
             for i, kind in enumerate(kinds)
         ]
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import sim
 from sim.cli.command import app
 from sim.errors import InputError
+from sim.paths import joined
 from sim.results.catalogue import QUANTITIES
 from sim.results.catalogue.origins import ORIGINS
 from sim.results.catalogue.quantity import NUMBER
@@ -226,7 +227,7 @@ def test_intervals_are_those_of_their_draws() -> None:
     results = sim.run("lora-one-node", set={"uncertainty": uncertain})
     run = explained(results)
     for end in ("p05", "p50", "p95"):
-        place = places(results.summary)[f"intervals.carbon_kg.total.{end}"]
+        place = places(results.summary)[joined(("intervals", "carbon_kg.total", end))]
         drawn = explain(run, place).steps[0].distribution
         assert drawn is not None
         assert drawn.again == pytest.approx(place.value, rel=1e-12)

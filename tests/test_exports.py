@@ -561,7 +561,7 @@ def test_the_command_lists_writes_and_says_what_a_run_lacks(tmp_path: Path) -> N
         (("export", folder, "--as", "sci-ai"), "tokens"),
         (("export", folder, "--as", "pdf"), "there are codecarbon"),
         (("export", folder), "--list"),
-        (("export", tmp_path / "nothing", "--as", "sci"), "no finished run"),
+        (("export", tmp_path / "nothing", "--as", "sci"), "there is no such folder"),
         (("schema", "--of", "nothing"), "there are scenario"),
     ):
         refused = command(*wrong)
