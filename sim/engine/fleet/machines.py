@@ -268,8 +268,9 @@ class Machines:
         """A request has other places from now on; what it keeps of a node it keeps of the same islands."""
         self._give(request, before, slots=request.gang is None)
         self._take(request, after, slots=request.gang is None)
-        self.islands.give(request, [place for place in before if place not in after])
-        self.islands.take(request, [place for place in after if place not in before])
+        kept = set(before).intersection(after) if self.islands.free else set()
+        self.islands.give(request, (place for place in before if place not in kept))
+        self.islands.take(request, (place for place in after if place not in kept))
 
     def imagine_taken(self, request: Request, places: Places) -> None:
         """As ``take``, whoever counts its slots: only for copies."""
