@@ -265,12 +265,14 @@ class LedgerRecorder:
         count = self._bins.index(end_ns - 1) + 1 if end_ns else 0
         edges = np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
         self._round_parts()
-        rows = [
-            (Key(self._site_of[pool], pool, *names), self._energy[row, :count], self._slots[row, :count])
-            for pool, own in self._rows.items()
-            for names, row in own.items()
-        ]
-        return Ledger.of(edges, rows)
+        keys: list[Key] = []
+        rows: list[int] = []
+        for site, pool in sorted((self._site_of[pool], pool) for pool in self._rows):
+            own = self._rows[pool]
+            names = sorted(own)
+            keys += [Key(site, pool, *name) for name in names]
+            rows += map(own.__getitem__, names)
+        return Ledger(edges, tuple(keys), self._energy[rows, :count], self._slots[rows, :count])
 
     def _rows_of(self, pool: str, draws: Sequence[Drawing]) -> list[int]:
         """The row of each draw."""

@@ -43,6 +43,8 @@ class Spares:
 class _Standby:
     """Holds hot spares: their GPUs are loaded, for nobody yet."""
 
+    knows_later = False
+
     def node_lost(self, node: Node) -> None:
         """A spare that fails is mended as any node."""
 
