@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -131,8 +131,7 @@ class Gang:
         if self._group is None and len(self.parts) >= FEWEST_NODES and self._told_by is None and not self.cpu_share:
             self._form_group()
         if self._group is not None:
-            share = self._group.share  # of another owner, where a job has left its gang to the next
-            self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
+            self._group.set(self._share(self._group.share.slots, state, gpu_w, cpu_load))
         if self.cpu_share:
             for node in self.apart:
                 node.hold(self, self.share_of(node, state, gpu_w, cpu_load))
