@@ -22,6 +22,8 @@ MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
 HASHES_AT_ONCE = 1 << 16
 FIRST_ROWS = 1 << 14
 FIRST_BUCKETS = 1 << 12
+FEWEST_APART = 64
+"""Replicas: of fewer all that is kept stays in the processor's caches, in whatever order they are followed."""
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
 COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k.BY_TOKENS, "least-kv": k.BY_KV}
 """What routers compare of all replicas, where it is not the number of their requests."""
@@ -35,6 +37,7 @@ SLOPES = {
     "chunk": p.CHUNK,
 }
 """Names of a cost's fields, and where ``plan`` has them in its arrays."""
+DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
 """What a replica keeps of its work until it is asked."""
 
@@ -87,6 +90,8 @@ class FastPool:
         buckets = min(most_buckets, FIRST_BUCKETS)
         future = seats + 64 + settings.concurrency
         finished = FIRST_ROWS + seats if settings.rows else seats + 16
+        apart = n >= FEWEST_APART and all(role == p.ANY for role in roles) and settings.timeout_ns < 0
+        apart = apart and not settings.concurrency
         compared = COMPARED.get(ROUTERS[settings.router], k.BY_REQUESTS)
         balances = compared and ROUTERS[settings.router] == "prefix-affinity"
         stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
@@ -103,6 +108,10 @@ class FastPool:
             "n_buckets": buckets,
             "most_buckets": most_buckets,
             "finished_room": finished,
+            "n_replicas": n,
+            "apart": apart,
+            "followed": -1,
+            "ended_room": FIRST_ROWS if apart else 0,
             "backlog": (-1, -1),
         }
         for name, value in stated.items():
@@ -129,6 +138,7 @@ class FastPool:
             "aside": n if balances else 0,
             "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
             "finished": finished,
+            "ended": FIRST_ROWS if apart else 0,
         }
         for name, count in rows.items():
             self._place(name, _in_lines(count, k.Pool.rows[name]))
@@ -190,6 +200,7 @@ class FastPool:
         With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
         """
         self._pool["idle_ends"] = idle_ends
+        first = len(self._taken)
         if self._unknown:
             self._pool["n_arrivals"] = self._pool["next_arrival"]  # ask again
             self._unknown = False
@@ -202,8 +213,11 @@ class FastPool:
                 self._grow_future(0)
             elif reason == k.NEED_BUCKETS:
                 self._grow_buckets()
+            elif reason == k.NEED_ENDED:
+                self._grow_ended()
             else:
                 self._flush_rows()
+        self._put_in_order(first)
         return int(self._pool["now"])
 
     def next_event_ns(self) -> int:
@@ -392,6 +406,25 @@ class FastPool:
                 self._place(name, _in_lines(count, k.Pool.rows[name]))
         self._pool["n_buckets"] = count
         call(self._address, k.REHASH, 0)
+
+    def _grow_ended(self) -> None:
+        room = 2 * int(self._pool["ended_room"])
+        self._grow("ended", room)
+        self._pool["ended_room"] = room
+
+    def _put_in_order(self, first: int) -> None:
+        """Where replicas were followed one after the other: at how many instants anything happened, each counted once,
+        and rows taken since there were ``first`` as they would be, had all been followed together."""
+        count = int(self._pool["n_ended"])
+        if count:
+            ended = self._rows["ended"][:count]
+            ended.sort()
+            self._pool["instants"] += 1 + np.count_nonzero(ended[1:] != ended[:-1])
+            self._pool["n_ended"] = 0
+            self._flush_rows()
+            if self._taken[first:]:
+                rows = np.concatenate(self._taken[first:])
+                self._taken[first:] = [rows[np.argsort(rows[:, DONE_NS], kind="stable")]]
 
     def _make_room_for(self, requests: int) -> None:
         """Makes room for as many requests sent again, each of which may be rejected, retried or given a deadline."""

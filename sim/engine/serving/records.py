@@ -366,6 +366,22 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     hashes: Rows[int]
     """Hashed blocks of prompts."""
     replicas: Rows[Replica]
+    n_replicas: int
+    apart: int
+    """Whether replicas know nothing of each other once all has arrived and nothing is due; see ``kernel.apart``."""
+    followed: int
+    """Index of the replica that is followed by itself, or -1."""
+    apart_ns: int
+    """Since when each is followed by itself."""
+    latest_ns: int
+    """When anything happened last, to those that have been followed."""
+    left_waiting: int
+    """Of the ns since then of all who wait in the end: those before they came, less those of who waits no longer."""
+    left_running: int
+    ended: Rows[int]
+    """Instants at which anything has happened to replicas that are followed one after the other."""
+    ended_room: int
+    n_ended: int
     loads: Rows[Load]
     """By replica."""
     open: Rows[Open]
@@ -423,7 +439,7 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
 
 NEVER = 1 << 62
 
-DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS = range(6)
+DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS, NEED_ENDED = range(7)
 """Why the kernel returns: it is done, or ``fast`` must see to something first."""
 
 BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)

@@ -4,6 +4,7 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import at, entry, fetch, inner
+from sim.engine.serving.kernel.apart import are_apart, follow_all
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash, remove
 from sim.engine.serving.kernel.ends import end
@@ -215,6 +216,8 @@ def advance(pool, until):
         for _ in range(pool.concurrency):
             push(pool, pool.now, USER, -1, 0)
     open_arrivals = pool.concurrency == 0
+    if pool.followed >= 0:
+        return follow_all(pool, until)
     while True:
         ends = pool.ends[1]
         due = pool.future[0].time_ns if pool.n_future else NEVER
@@ -234,6 +237,8 @@ def advance(pool, until):
             return DONE
         if now > until:
             break
+        if are_apart(pool):
+            return follow_all(pool, until)
         if pool.n_future + pool.max_num_seqs + 8 > pool.future_room:
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
