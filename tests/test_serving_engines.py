@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 
-from sim.engine.serving import fast
+from sim.engine.serving import laying
 from sim.workload.routers import ROUTERS
 from tests.repeats import repeats
 from tests.serving_worlds import World, observe, worlds
@@ -33,7 +33,7 @@ def test_the_engines_agree_on_who_is_asked_among_many(world: World) -> None:
 def test_following_replicas_one_after_the_other_changes_nothing(world: World) -> None:
     """Nor does it where rows and instants are so many that their memory has to grow meanwhile."""
     together = observe(world, "fast", instants=True)
-    with mock.patch.multiple(fast, FEWEST_APART=1, FIRST_ROWS=9):
+    with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9):
         assert observe(world, "fast", instants=True) == together
 
 
