@@ -16,6 +16,8 @@ from sim.engine.serving.memory import WORD_OF, Memory
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
 
+ROOMS = (1 << 14, 1 << 19)
+"""For requests that are in the system, once the first room for them is full."""
 MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
 HASHES_AT_ONCE = 1 << 16
 DONE_NS = p.ROW_COLUMNS.index("done_ns")
@@ -211,14 +213,22 @@ class FastPool:
     # Memory
 
     def _grow_slots(self) -> None:
-        count = min(5 * len(self._rows["requests"]) // 4, MOST_SLOTS)
-        if count == len(self._rows["requests"]):
+        """More requests are in the system. Of the second of ``ROOMS`` most may stay untouched, which costs nothing;
+        beyond it what is copied would."""
+        before = len(self._rows["requests"])
+        count = min(next((room for room in ROOMS if room > before), 5 * before // 4), MOST_SLOTS)
+        if count == before:
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
+        used = {"requests": "n_slots", "free": "n_free"}
         for name in ("requests", "free", "sent"):
-            self._memory.stretch(name, count)
+            if count in ROOMS:
+                self._memory.grow(name, count, int(self._pool[used[name]]) if name in used else 0)
+            else:
+                self._memory.stretch(name, count)
         if count > len(self._rows["seats"]):
-            self._memory.grow("seats", 2 * count, int(self._pool["n_seats"]))
-            self._memory.grow("free_seats", 2 * count, int(self._pool["n_free_seats"]))
+            room = count if count in ROOMS else 2 * count
+            self._memory.grow("seats", room, int(self._pool["n_seats"]))
+            self._memory.grow("free_seats", room, int(self._pool["n_free_seats"]))
         self._pool["slots_room"] = count
 
     def _grow_future(self, more: int) -> None:
