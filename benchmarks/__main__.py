@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import (
     account,
     accuracy,
+    billion,
     cluster,
     first_answer,
     growth,
@@ -26,6 +27,7 @@ from benchmarks.table import Row, show
 BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "account": account.rows,
     "accuracy": accuracy.rows,
+    "billion": billion.rows,
     "cluster": cluster.rows,
     "first-answer": first_answer.rows,
     "growth": growth.rows,
