@@ -173,7 +173,7 @@ LONGEST_PROMPT = 1 << 17
 
 
 def _longest_prompt(spec: Serving, deployment: Deployment, source: RequestSource) -> int:
-    """Tokens of the longest prompt that there may be: what fits, and of a trace what it asks for, answers and all, since
+    """Tokens of the longest prompt that there may be: what fits, and of a trace what it asks for. Answers count, since
     who is preempted computes them again. A closed batch is padded, and may hold more than it is asked."""
     fits = int(min(deployment.longest_context(), LONGEST_PROMPT))
     if isinstance(source, Replay) and spec.batching.prefill != "static":
