@@ -9,7 +9,6 @@ import json
 import math
 import re
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -35,6 +34,7 @@ from sim.measure.readers import codecarbon as reader
 from sim.reading import read_parquet
 from sim.results.files import CRATE, MANIFEST, OPTIONAL, SUMMARY, write
 from sim.units import G_PER_KG, J_PER_KWH, NS_PER_S
+from tests.commands import coldaisle
 from tests.exported_runs import SCENARIOS, run_of
 from tests.schemas import scenario_validator, validator_of
 from tests.small import small
@@ -542,12 +542,10 @@ def test_a_damaged_run_is_not_exported(tmp_path: Path) -> None:
             exported(folder, name)
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    program = [str(Path(sys.executable).with_name("coldaisle")), *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, check=False)
-
-
 def test_the_command_lists_writes_and_says_what_a_run_lacks(tmp_path: Path) -> None:
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return coldaisle(*map(str, arguments), cwd=tmp_path)
+
     folder = run_of("market").folder
     listed = command("export", "--list")
     assert listed.returncode == 0
