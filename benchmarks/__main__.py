@@ -20,6 +20,7 @@ from benchmarks import (
     startup,
     study,
     training,
+    what_if,
 )
 from benchmarks.table import Row, show
 
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[..., Sequence[Row]]] = {
     "startup": startup.rows,
     "study": study.rows,
     "training": training.rows,
+    "what-if": what_if.rows,
 }
 GROWTH = {
     "plot": "write its log-log plot as SVG",
