@@ -24,6 +24,7 @@ from benchmarks import (
     startup,
     study,
     training,
+    what_if,
 )
 from benchmarks.table import Row, show
 
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[..., Iterable[Row]]] = {
     "startup": startup.rows,
     "study": study.rows,
     "training": training.rows,
+    "what-if": what_if.rows,
 }
 FILES = {
     "plot": ("FILE", ("growth",), "write its log-log plot as SVG"),
