@@ -56,8 +56,8 @@ class StackProfile(Profile):
     Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place.
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
-    ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. ``graph_tokens`` of 0: no graphs, every
-    iteration is launched kernel by kernel.
+    ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With ``graph_tokens`` of 0 there are
+    no graphs: every iteration is launched kernel by kernel.
     """
 
     kind: Literal["stack"]
