@@ -1,4 +1,4 @@
-"""Kernels that are launched one by one: the host decides where it is slower than the GPU; watts of an A40 so measured."""
+"""Kernels launched one by one: the host decides where it is slower than the GPU; watts of an A40 so measured."""
 
 from __future__ import annotations
 
