@@ -48,14 +48,14 @@ def test_whole_tasks_follow_one_another_on_the_gpus_that_did_them(
         rows += [(now, 1, task), (now + takes, 0, task), *((now + share * takes, 0, task) for share in inner)]
         before[task] = at.get(gpu)
         at[gpu] = task
-    task = np.array([name for _, _, name in sorted(rows)])
-    lane = in_tasks(task)
+    tasks = np.array([name for _, _, name in sorted(rows)])
+    lane = in_tasks(tasks)
     assert len(set(lane.tolist())) == min(gpus, len(seconds))
     for name, earlier in before.items():
-        own = set(lane[task == name].tolist())
+        own = set(lane[tasks == name].tolist())
         assert len(own) == 1
         if earlier is not None:
-            assert own == set(lane[task == earlier].tolist())
+            assert own == set(lane[tasks == earlier].tolist())
 
 
 def test_a_row_that_failed_leaves_its_lane_to_the_next() -> None:
