@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.ledger import Ledger
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.clock import Clock
 from sim.engine.courses import Activity
 from sim.engine.draws import NodeHardware, Share

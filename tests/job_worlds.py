@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.accounting.bins import Bins
 from sim.accounting.job_tally import JobTally
-from sim.accounting.ledger import LedgerRecorder
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.fleet.logged import FleetNodes, PowerStates
 from sim.engine.fleet.metering import meter
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs, UnderCap

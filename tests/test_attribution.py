@@ -15,7 +15,7 @@ from sim.accounting.bins import Bins
 from sim.accounting.conventions import UNALLOCATED, ByTerms, Convention, Line, Metered, PerSlot, Physical
 from sim.accounting.fold import fold
 from sim.accounting.footprint import QUANTITIES
-from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.ledger import Ledger
 from sim.accounting.plan import (
     AccountingPlan,
     Amortization,
@@ -27,6 +27,7 @@ from sim.accounting.plan import (
     PlantItem,
     SitePlan,
 )
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.fleet.logged import FleetNodes, PowerStates, logged
 from sim.engine.fleet.metering_plain import fold_plainly
 from sim.facility.building import FixedPUE

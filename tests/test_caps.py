@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.ledger import Ledger
+from sim.accounting.recorder import LedgerRecorder
 from sim.build.caps import cap_at
 from sim.build.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import LedgerRecorder
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.draws import NodeState, Share, ShareState, node_draws
 from sim.engine.meter import Draw, Meter
 from sim.profiles.power import psu_loss_w

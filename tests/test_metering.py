@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.ledger import Ledger
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.fleet import metering
 from sim.engine.fleet.logged import FleetNodes, LoggedRun, PowerStates, logged
 from sim.engine.fleet.metering import fold_compiled

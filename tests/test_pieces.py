@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import LedgerRecorder
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine import node
 from sim.engine.clock import Clock
 from sim.engine.columns import supplies

@@ -22,8 +22,8 @@ from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
 from sim.engine.gang import Gang
-from sim.engine.training import TrainingJob
 from sim.engine.training_plan import TrainingPlan
+from sim.engine.training_run import TrainingRun
 from sim.engine.world import Outcome, Pool, simulate
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import AtOnce, Exclusive, TimeSlices
@@ -265,17 +265,17 @@ def test_no_limit_is_exceeded_for_longer_than_its_answer_takes(world: World) -> 
 def comings() -> Iterator[set[int]]:
     """The instants in which a training begins on a gang."""
     found: set[int] = set()
-    before = TrainingJob._attempt
+    before = TrainingRun._attempt
 
-    def attempt(self: TrainingJob, gang: Gang) -> Generator[simpy.Event, object, bool]:
+    def attempt(self: TrainingRun, gang: Gang) -> Generator[simpy.Event, object, bool]:
         found.add(self._env.now_ns)
         return before(self, gang)
 
-    TrainingJob._attempt = attempt  # type: ignore[method-assign]  # looked at, and put back
+    TrainingRun._attempt = attempt  # type: ignore[method-assign]  # looked at, and put back
     try:
         yield found
     finally:
-        TrainingJob._attempt = before  # type: ignore[method-assign]
+        TrainingRun._attempt = before  # type: ignore[method-assign]
 
 
 @contextmanager

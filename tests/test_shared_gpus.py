@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import LedgerRecorder
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.failures import NodeFailures
 from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.placements.best_fit import BestFit

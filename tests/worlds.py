@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Ledger, LedgerRecorder
+from sim.accounting.ledger import Ledger
+from sim.accounting.recorder import LedgerRecorder
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.failures import NodeFailures
 from sim.engine.meter import Draw

@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.accounting.bins import Bins
 from sim.accounting.charges import EVERYWHERE
-from sim.accounting.ledger import Drawing
+from sim.accounting.recorder import Drawing
 from sim.accounting.watch import AT_WORK, Books
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sim.accounting.ledger import Drawing
+from sim.accounting.recorder import Drawing
 from sim.units import SECONDS_PER_NS
 
 AT_WORK = "active"

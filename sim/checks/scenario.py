@@ -12,7 +12,7 @@ from itertools import chain
 from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks import above_tdp
-from sim.checks.campaigns import intensities_outside, many_fit, many_start
+from sim.checks.campaigns import intensities_outside, many_start
 from sim.checks.conventions import convention_problems
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
@@ -23,18 +23,18 @@ from sim.checks.loads import loads_fit, work_fits
 from sim.checks.methods import methods_fit
 from sim.checks.phases import phases_whole
 from sim.checks.policies import cap_problems
+from sim.checks.pools import draw_together, pools_are_there, slots_suffice
 from sim.checks.power_limits import shared_power_problems
 from sim.checks.routes import held_to, links, relays, where_written
 from sim.checks.serving import against_catalog, stands_alone
 from sim.checks.slices import instances_alone, shared_by_somebody
-from sim.checks.split import devices_are_made, places_have_room, split_problems
+from sim.checks.split import devices_are_made, split_problems
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
 from sim.checks.units import units_fit
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.plain import as_mapping, as_text, under
-from sim.possible import NODE_POWER, POWER
 from sim.profiles.catalog import Catalog
 from sim.quantities import Price
 from sim.spec.battery import Battery, StatedStock
@@ -42,7 +42,7 @@ from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
 from sim.spec.passes import Roofline
 from sim.spec.workloads import Training
-from sim.units import SECONDS_PER_NS, W_PER_KW
+from sim.units import SECONDS_PER_NS
 from sim.validation import nearest
 
 RESERVED = ("unallocated",)
@@ -105,7 +105,8 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     ]
     if resolved.parts.cluster is None:
         return [*checks, _named_profiles(document, resolved.catalog)]
-    checks += [_machines(resolved), _together(resolved), _pools(resolved), _choices(resolved), _room(resolved)]
+    checks += [_machines(resolved), draw_together(resolved), pools_are_there(resolved)]
+    checks += [_choices(resolved), slots_suffice(resolved)]
     checks += [failure_problems(resolved), fabrics_fit(resolved), instances_alone(resolved)]
     checks += [shared_by_somebody(resolved), units_fit(resolved)]
     checks += [
@@ -271,96 +272,6 @@ def _serving(resolved: Resolved) -> Found:
     for name, workload in resolved.serving.items():
         yield from stands_alone(name, workload, open_ended=resolved.parts.open_ended)
         yield from turn_problems(("workloads", name), workload, resolved.parts.duration_ns)
-
-
-def _together(resolved: Resolved) -> Found:
-    """What all machines may draw at once, at most, is held against the largest power station."""
-    watts = {}
-    for label, machine in resolved.machines.items():
-        gpus = machine.node.slots * machine.gpu.tdp.value if machine.gpu is not None else 0.0
-        cpus = machine.node.cpus.count * machine.cpu.tdp.value
-        watts[label] = (machine.pool.count, gpus + cpus)
-        fault = NODE_POWER.fault(gpus + cpus)
-        if fault is not None:
-            yield ("cluster", "nodes"), f"a node of '{label}' would draw {(gpus + cpus) / W_PER_KW:,.0f} kW; it {fault}"
-    total = sum(count * each for count, each in watts.values())
-    fault = POWER.fault(total)
-    if fault is not None:
-        shown = " + ".join(f"{count:,} x {each / W_PER_KW:,.3g} kW" for count, each in watts.values())
-        yield ("cluster", "nodes"), f"draw {total / W_PER_KW:,.0f} kW at most ({shown}); a site's power {fault}"
-
-
-def _pools(resolved: Resolved) -> Found:
-    """Every workload finds its GPUs in pools that are there and have some."""
-    unread, gpus = resolved.hardware.unread, resolved.gpus
-    there = [*resolved.machines, *unread]
-    cluster = resolved.parts.cluster
-    scheduler = cluster.scheduler if cluster is not None else None
-    for named in dict.fromkeys(scheduler.names_pools if scheduler is not None else ()):
-        if named not in there:
-            yield ("cluster", "scheduler"), f"unknown pool '{named}'{nearest(named, there)}  ({', '.join(there)})"
-    for name, workload in resolved.parts.workloads.items():
-        if name in resolved.choosing:
-            continue  # told with what it chooses from
-        path: KeyPath = ("workloads", name)
-        for field, label, _, any_node, _ in workload.wanted:
-            within = (*path, "places") if name in resolved.split else path
-            at: KeyPath = (*within, field, "pool") if field else (*path, "pool")
-            if any_node:
-                at = (*path, "server", "pool") if name in resolved.federated else at
-                if label is None and len(there) > 1:
-                    yield at, f"required where there are several pools  ({', '.join(there)})"
-                elif label is not None and label not in there:
-                    yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
-            elif label is not None and label not in there:
-                yield at, f"unknown pool '{label}'{nearest(label, there)}  ({', '.join(there)})"
-            elif label is None and len(gpus) > 1:
-                yield at, f"required where several pools have GPUs  ({', '.join(gpus)})"
-            elif (not gpus and not unread) if label is None else (label not in gpus and label not in unread):
-                yield (*within, field) if name in resolved.split else path, "needs GPUs, and its pool has none"
-
-
-def _room(resolved: Resolved) -> Found:
-    """GPUs enough: services hold theirs throughout, and beside them each job fits by itself."""
-    held: dict[str, int] = {}
-    for name, field, label, gpus, _ in resolved.groups:
-        if name in resolved.serving and label in resolved.machines:
-            held[label] = held.get(label, 0) + gpus
-            there = resolved.machines[label].slots
-            if held[label] > there:
-                group = dict(resolved.serving[name].groups)[field]
-                asks = f"{group.most} replicas of {group.gpus} GPUs"
-                total = f"services ask for {held[label]:,} GPUs of '{label}', which has {there:,}"
-                yield ("workloads", name, field, "count"), f"{asks}: {total}"
-    gpus_in, any_in = resolved.gpus, resolved.machines
-    alone = [g for g in resolved.groups if not g.field and g.pool in (any_in if g.any_node else gpus_in)]
-    for name, _, label, gpus, _ in alone:
-        held[label] = held.get(label, 0) + (gpus if name in resolved.services else 0)
-    yield from places_have_room(resolved, held)
-    for name, _, label, gpus, _ in alone:
-        there, services = resolved.machines[label].slots, held[label]
-        if name in resolved.services and services > there:
-            yield (
-                ("workloads", name, "replicas"),
-                f"services ask for {services:,} {_what(resolved, label)} of '{label}', which has {there:,}",
-            )
-        elif name in resolved.jobs and name not in resolved.choosing and gpus + services > there:
-            services_hold = f", of which services hold {services:,}" if services else ""
-            field = "sockets" if resolved.jobs[name].sockets else "gpus"
-            asks = f"asks for {gpus:,} {_what(resolved, label)}"
-            yield ("workloads", name, field), f"{asks}; '{label}' has {there:,}{services_hold}"
-        elif name in resolved.campaigns or name in resolved.federated:
-            yield from many_fit(resolved, name, there, services)
-        elif name in resolved.others and gpus + services > there:
-            yield (
-                ("workloads", name),
-                f"asks for {gpus:,} GPUs; '{label}' has {there:,}, of which services hold {services:,}",
-            )
-
-
-def _what(resolved: Resolved, label: str) -> str:
-    """What the slots of a pool are."""
-    return "GPUs" if label in resolved.gpus else "sockets"
 
 
 def _choices(resolved: Resolved) -> Found:

@@ -19,8 +19,9 @@ from sim.engine.cluster import Cluster
 from sim.engine.control import Throttle
 from sim.engine.gang import Gang
 from sim.engine.tally import Tally
-from sim.engine.training import Killed, TrainingJob
+from sim.engine.training import TrainingJob
 from sim.engine.training_plan import TrainingPlan
+from sim.engine.training_run import Killed
 from sim.workload.records import CampaignRecord, JobRecord, TrialOutcome, TrialRecord
 from sim.workload.selection import Rule, Turn, Verdict
 from sim.workload.trials import Drawn, Trials

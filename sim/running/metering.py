@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sim.accounting.job_tally import JobTally
-from sim.accounting.ledger import LedgerRecorder
+from sim.accounting.recorder import LedgerRecorder
 from sim.build.built import Built
 from sim.engine.fleet.logged import FleetNodes, PowerStates
 from sim.engine.fleet.metering import meter

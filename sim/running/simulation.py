@@ -10,9 +10,10 @@ from sim.accounting.batch import batch_metrics
 from sim.accounting.campaigns import campaign_metrics
 from sim.accounting.federated import federated_metrics
 from sim.accounting.job_tally import JobTally
-from sim.accounting.ledger import WAN, Ledger, LedgerRecorder
+from sim.accounting.ledger import WAN, Ledger
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
 from sim.accounting.power_limits import power_metrics
+from sim.accounting.recorder import LedgerRecorder
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.accounting.split import split_metrics
 from sim.accounting.training import step_metrics

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sim.engine.fleet.bit_sets import as_bits, members
 from sim.engine.fleet.islands import Islands
 from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request, beside
 from sim.engine.fleet.slot_parts import SlotParts
@@ -162,7 +163,7 @@ class Machines:
             bits ^= low
             soon -= 1
         if bits:  # whoever goes through many is better served by all at once
-            yield from (first + _numbers(bits, self.pools[pool].count)).tolist()
+            yield from (first + members(bits, self.pools[pool].count)).tolist()
 
     def first_with(self, pool: int, rank: int, slots: int, most: int) -> list[Place]:
         """The first of them, at most so many, with all of their free slots."""
@@ -174,7 +175,7 @@ class Machines:
         known = self._places.get((pool, slots))
         if known is None:  # made once: whoever takes thousands of nodes takes them again
             known = self._places[pool, slots] = [_place((node, slots, 0, -1)) for node in self.of_pool(pool)]
-        return list(map(known.__getitem__, _numbers(bits, self.pools[pool].count)[:most].tolist()))
+        return list(map(known.__getitem__, members(bits, self.pools[pool].count)[:most].tolist()))
 
     def with_room(self, pool: int, slots: int) -> int:
         """The nodes of a pool with at least so many free slots, whatever their state, as a set of bits."""
@@ -354,17 +355,12 @@ class Machines:
             there = nodes[before == was]
             was_rank, was_free = divmod(was, self.pools[pool].slots + 1)
             if was_rank != AWAY:
-                by_rank[was_rank][was_free] ^= self._as_bits(pool, there)
+                by_rank[was_rank][was_free] ^= as_bits(there - self.first[pool], self.pools[pool].count)
                 self.free_slots[pool] -= was_free * len(there)
-        by_rank[rank][free] |= self._as_bits(pool, nodes)
+        by_rank[rank][free] |= as_bits(nodes - self.first[pool], self.pools[pool].count)
         self.free_slots[pool] += free * len(nodes)
         self.free[nodes] = free
         self.rank[nodes] = rank
-
-    def _as_bits(self, pool: int, nodes: Ints) -> int:
-        there = np.zeros(self.pools[pool].count, np.uint8)
-        there[nodes - self.first[pool]] = 1
-        return int.from_bytes(np.packbits(there, bitorder="little").tobytes(), "little")
 
     def withhold(self, node: int) -> None:
         """Nothing more of a node is given away, whatever its state, until it is opened; who holds slots keeps them."""
@@ -397,12 +393,6 @@ class Machines:
 
 _PLENTY = 1 << 60
 _place: Callable[[tuple[int, int, int, int]], Place] = partial(tuple.__new__, Place)  # in a third of the time
-
-
-def _numbers(bits: int, size: int) -> Ints:
-    """The members of a set of bits, in order."""
-    raw = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
-    return np.flatnonzero(np.unpackbits(raw, bitorder="little"))
 
 
 def _column(of_pool: Sequence[int], of_node: Ints) -> array[int]:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 FULL_RATE = 1 << 40
 """Rates are counted in integers, so that progress under any changes of rate adds up."""
 
-MOST_CAPPED = 1 << 16
-"""Jobs under caps whose pace is kept."""
-
 Doing = Literal["nothing", "held", "starting", "working", "paused", "saving"]
 
 
@@ -294,20 +291,7 @@ class Row:
 
     def _capped(self, caps_w: dict[str, float] | None) -> tuple[float, float]:
         """The rate of work relative to that without caps, and W of a GPU at work."""
-        here, watts = self._here, self.active_w
-        if caps_w is None or here.under_cap is None:
-            return 1.0, watts
-        cap_w = min(caps_w.values())
-        if cap_w >= watts:
-            return 1.0, watts
-        if cap_w <= here.loaded_w:
-            return 0.0, min(here.loaded_w, watts)
-        known, key = self._rows.capped, (self.plan.name, self.pool, watts, cap_w)
-        if key not in known:
-            if len(known) >= MOST_CAPPED:
-                known.clear()
-            known[key] = here.under_cap(watts, cap_w)
-        return known[key]
+        return self._rows.capped.of(self.plan, self.pool, self.active_w, caps_w)
 
     def _do(
         self, doing: Doing, state: PaceState, gpu_w: float, rate: float, takes_ns: int | None, then: object

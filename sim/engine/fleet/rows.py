@@ -14,6 +14,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
+from sim.engine.fleet.capped import Capped
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.gang_row import GangRow
 from sim.engine.fleet.log import AllocationLog
@@ -40,7 +41,7 @@ class Rows:
         self.plans = tuple(plans)
         self.running: dict[int, Row] = {}
         """By their number over all tables; whoever limits power looks here."""
-        self.capped: dict[tuple[str, str, float, float], tuple[float, float]] = {}
+        self.capped = Capped()
         """The rate and the W of jobs under caps that were asked for: by workload, pool, W without, and cap."""
         self.caps: dict[tuple[str, str], dict[str, float]] = {}
         """Those of policies, by workload and pool and then by who asks: rows that start find them."""
