@@ -11,6 +11,7 @@ from benchmarks import (
     accuracy,
     beside_raps,
     beside_splitwise,
+    billion,
     cluster,
     first_answer,
     growth,
@@ -23,6 +24,7 @@ from benchmarks import (
     startup,
     study,
     training,
+    what_if,
 )
 from benchmarks.table import Row, show
 
@@ -31,6 +33,7 @@ BENCHMARKS: dict[str, Callable[..., Iterable[Row]]] = {
     "accuracy": accuracy.rows,
     "beside-raps": beside_raps.rows,
     "beside-splitwise": beside_splitwise.rows,
+    "billion": billion.rows,
     "cluster": cluster.rows,
     "first-answer": first_answer.rows,
     "growth": growth.rows,
@@ -43,6 +46,7 @@ BENCHMARKS: dict[str, Callable[..., Iterable[Row]]] = {
     "startup": startup.rows,
     "study": study.rows,
     "training": training.rows,
+    "what-if": what_if.rows,
 }
 FILES = {
     "plot": ("FILE", ("growth",), "write its log-log plot as SVG"),

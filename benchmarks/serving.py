@@ -28,7 +28,6 @@ from benchmarks.table import Row
 from sim.profiles.kernel_tables.package import installed
 from sim.units import NS_PER_S
 
-GIBIBYTE = 1 << 30
 MEBIBYTE = 1 << 20
 EXPLAIN = 0.15
 """A larger difference from another simulator's result wants an explanation."""
@@ -43,7 +42,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def rows(*, quick: bool) -> list[Row]:
     """All of it; ``quick`` shrinks the long ones and says so."""
     sim.run(poisson_service(1000, "round-robin"))  # compiled, or read from the cache
-    return [*_azure(), *_throughput(quick=quick), *_kernels(quick=quick), *_twins(quick=quick), *_billion(quick=quick)]
+    return [*_azure(), *_throughput(quick=quick), *_kernels(quick=quick), *_twins(quick=quick)]
 
 
 def _azure() -> Sequence[Row]:
@@ -163,22 +162,3 @@ def _twins(*, quick: bool) -> Sequence[Row]:
     same = {**plain.summary["serving"]["chat"], "engine": ""} == {**fast.summary["serving"]["chat"], "engine": ""}
     note = f"{requests:,} requests, whole runs, {plain_s:.1f} s against {fast_s:.2f} s; results equal: {same}"
     return [Row("compiled engine against plain", plain_s / fast_s, "x", note=note)]
-
-
-def _many(arguments: tuple[int, int]) -> tuple[float, int]:
-    requests, seed = arguments
-    seconds, _ = _timed(lambda: sim.run(poisson_service(requests, "round-robin", seed=seed, rate=KEPT_UP_WITH)))
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _billion(*, quick: bool) -> Sequence[Row]:
-    total = 20_000_000 if quick else 1_000_000_000
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        seconds, done = _timed(lambda: list(pool.map(_many, [(total // 2, 1), (total // 2, 2)])))
-    memory = max(peak for _, peak in done)
-    scaled = seconds * 1_000_000_000 / total
-    note = "measured" if total == 1_000_000_000 else f"scaled up from {total:,}: run without --quick to measure it"
-    return [
-        Row("1,000,000,000 requests, two processes", scaled / 60, "min", 4.0, note),
-        Row("memory of each", memory / GIBIBYTE, "GiB", 1.0, f"{memory / MEBIBYTE:.0f} MiB at most"),
-    ]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.engine.serving import service
+from sim.engine.serving.pools import make_pool
 from sim.errors import InputError
 from sim.profiles import Catalog
 from sim.profiles.model import shape
@@ -105,7 +106,6 @@ def test_a_pool_goes_with_its_run_and_waits_for_no_collector(monkeypatch: pytest
         pools.append(weakref.ref(pool))
         return pool
 
-    make_pool = service.make_pool
     monkeypatch.setattr(service, "make_pool", watched)
     gc.collect()
     gc.disable()
