@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.process import Spent, spent
-from benchmarks.serving import KEPT_UP_WITH, poisson_service
+from benchmarks.serving_scenarios import KEPT_UP_WITH, poisson_service
 from benchmarks.table import Row, show
 
 ROOT = Path(__file__).resolve().parent.parent

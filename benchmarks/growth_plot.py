@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 Points: TypeAlias = Mapping[str, Sequence[tuple[int, float, float]]]
 WIDTH, HEIGHT, COLUMNS = 300, 220, 3
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 30, 34
+LEFT, RIGHT, TOP, BOTTOM = 46, 22, 30, 34
 COLOURS = {"before": "#c2410c", "now": "#1d4ed8"}
 
 

@@ -2,7 +2,7 @@
 
 Splitwise-sim (Patel et al., ISCA 2024, arXiv:2311.18677) interpolates a table of measured prompt and token times, takes
 1.1 x the prompt time where an iteration has both, and joins the shortest queue by tokens. Here the same table drives
-this project's engine; what its own simulator gives on this work is printed beside.
+this project's engine; what its own simulator gives on this work is printed beside, and ``beside_splitwise`` runs it.
 """
 
 from __future__ import annotations
