@@ -44,11 +44,6 @@ _NULL = "tag:yaml.org,2002:null"
 _PLAIN_KEYS = {*_STRINGS, _FLOAT, _INT, _BOOL, _NULL}
 
 
-def dotted(path: KeyPath) -> str:
-    """``('cluster', 'nodes', 0)`` -> ``cluster.nodes.0``."""
-    return joined(path)
-
-
 @dataclass(frozen=True)
 class Place:
     """Where a value was written: the file as the user named it, and the line from 1 (None for a Python mapping)."""
@@ -113,7 +108,7 @@ class Document:
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem placed at ``path``."""
         place = self.place(path)
-        return Problem(place.file, place.line, dotted(path), message)
+        return Problem(place.file, place.line, joined(path), message)
 
 
 def named_files(data: Any, path: KeyPath = ()) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
@@ -152,7 +147,7 @@ def _without_nulls(value: Any, refused: set[str], path: KeyPath = ()) -> Any:
         return {
             key: _without_nulls(item, refused, (*path, key))
             for key, item in value.items()
-            if item is not None or (refused and dotted((*path, key)) in refused)
+            if item is not None or (refused and joined((*path, key)) in refused)
         }
     if type(value) is list:
         return [_without_nulls(item, refused, (*path, i)) for i, item in enumerate(value)]
@@ -171,7 +166,7 @@ class _Builder:
         self._anchored: set[int] = set()
 
     def problem(self, node: Node, path: KeyPath, message: str) -> None:
-        self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(path), message))
+        self.problems.append(Problem(self.file, node.start_mark.line + 1, joined(path), message))
 
     def build(self, node: Any, path: KeyPath) -> Any:
         """The data of a node; what an alias repeats is built, and counted, anew."""
@@ -342,7 +337,7 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Documen
         if mapping is not None:
             keys = [str(key) for key in mapping]
             problems.extend(
-                Problem(name, None, dotted((*path, key)), "duplicate name")
+                Problem(name, None, joined((*path, key)), "duplicate name")
                 for key, count in sorted(Counter(keys).items())
                 if count > 1
             )
@@ -356,18 +351,18 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "<mapping>") -> Documen
         if isinstance(value, numbers.Integral):  # NumPy's, too
             if abs(int(value)) <= LARGEST_INT:
                 return int(value)
-            problems.append(Problem(name, None, dotted(path), "a number of more than 64 bits is refused"))
+            problems.append(Problem(name, None, joined(path), "a number of more than 64 bits is refused"))
             return None
         if isinstance(value, numbers.Real):
             if math.isfinite(value):
                 return float(value)
-            problems.append(Problem(name, None, dotted(path), f"{value} is not a finite number"))
+            problems.append(Problem(name, None, joined(path), f"{value} is not a finite number"))
             return None
         if hasattr(value, "isoformat"):
             return value.isoformat()
         if hasattr(value, "model_dump"):  # a part that was built as what it is read into
             return copy(value.model_dump(mode="json", exclude_none=True), path)
-        problems.append(Problem(name, None, dotted(path), f"a {type(value).__name__} cannot stand in a scenario"))
+        problems.append(Problem(name, None, joined(path), f"a {type(value).__name__} cannot stand in a scenario"))
         return None
 
     data = copy(mapping, ())

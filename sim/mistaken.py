@@ -5,6 +5,7 @@ Only names of files are looked at: what is damaged is told by those who read it.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 MANIFEST, SCENARIO, STUDY = "manifest.json", "scenario.yaml", "study.json"
@@ -29,6 +30,13 @@ def no_scenario(path: Path) -> str | None:
         return f"is a file of a finished run; its scenario is {path.parent / SCENARIO}"
     if path.name == STUDY:
         return f"is a file of a finished study; coldaisle report {path.parent} shows it"
+    if not path.exists() and path.parent.is_dir():
+        there = {found.stem: found for found in _inside(path.parent) if found.suffix in YAML}
+        near = get_close_matches(path.stem, there, n=1)
+        meant = f"; did you mean {there[near[0]]}?" if near else ""
+        return (
+            f"no such file{meant}  (coldaisle init writes one to begin with; coldaisle scenarios lists those that ship)"
+        )
     return None
 
 

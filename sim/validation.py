@@ -79,10 +79,24 @@ def mapping_or(other: str) -> Discriminator:
     return Discriminator(lambda value: "@mapping" if isinstance(value, dict | Spec) else other)
 
 
+VERY_CLOSE, CLOSE = 0.8, 0.6
+MOST_HOLDING, LEAST_PART = 3, 3
+
+
 def nearest(word: object, allowed: Iterable[str]) -> str:
-    """``"; did you mean 'chiller'?"``, or nothing where no allowed word is close."""
-    close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    """``"; did you mean 'chiller'?"``: the closest allowed word, or those that hold this one; nothing where none does.
+
+    >>> nearest("chiler", ["chiller", "tower"]), nearest("h100", ["dgx-h100", "h100-pcie", "p40"]), nearest("x", ["y"])
+    ("; did you mean 'chiller'?", "; did you mean 'h100-pcie' or 'dgx-h100'?", '')
+    """
+    written, names = str(word), list(allowed)
+    close = difflib.get_close_matches(written, names, n=1, cutoff=VERY_CLOSE)
+    if not close and len(written) >= LEAST_PART:
+        holding = sorted((name for name in names if written in name), key=lambda name: name.index(written) > 0)
+        close = holding[:MOST_HOLDING]
+    close = close or difflib.get_close_matches(written, names, n=1, cutoff=CLOSE)
+    meant = " or ".join(f"'{name}'" for name in close)
+    return f"; did you mean {meant}?" if close else ""
 
 
 def _unwrap(annotation: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import sim
 from sim.errors import InputError
 from sim.explore.control import Control
 from sim.explore.controls import FIXED, PRICED, controls_of
@@ -91,8 +92,9 @@ def test_the_most_usual_come_first_and_have_words() -> None:
     found = controls("chat-service")
     usual = [control.usual for control in found]
     assert usual == sorted(usual, reverse=True)
-    assert [control.label for control in found[:4]] == [
-        "Carbon intensity of the grid", "Grid: average of a region", "PUE", "Price of electricity",
+    assert [control.label for control in found[:5]] == [
+        "Carbon intensity of the grid", "Grid: average of a region", "Grid: hours of a file", "PUE",
+        "Price of electricity",
     ]  # fmt: skip
     named = {words for _, words in USUAL}
     assert all(
@@ -178,8 +180,14 @@ def test_a_region_and_a_file_stand_in_for_the_intensity(tmp_path: Path) -> None:
     assert [one.path for one in sources] == ["site.grid.intensity"] * 2
     regions, files = sources
     assert len(regions.choices) > 50
-    for value, _ in (regions.choices[1], regions.choices[-1], files.choices[1]):
+    assert [words for _, words in files.choices[1:]] == ["Texas (ERCOT), hours of each month of 2022", str(series)]
+    for value, _ in (regions.choices[1], regions.choices[-1], *files.choices[1:]):
         load_scenario(small(), {"site.grid.intensity": value})
+    (_, alone) = (
+        one for one in controls_of(loaded.scenario, loaded.catalog, []) if one.label.startswith("Grid:")
+    )  # what ships is there without a file, and prices a run by its hours
+    at_noon = sim.account(sim.run(small()), set={"site.grid.intensity": alone.choices[1][0]})
+    assert 350.0 < 1000.0 * at_noon.at("kpi.cue_kg_per_kwh") / at_noon.at("kpi.pue") < 450.0
 
 
 def test_bounds_of_quantities_are_those_that_reading_holds_them_to() -> None:

@@ -260,7 +260,7 @@ print(json.dumps({"again": json.loads(JSONEncoder().encode(found)), "kinds": kin
 
 def test_grafanas_own_types_hold_the_dashboard_of_follow(install: Install) -> None:
     """Grafana's generated types know every field of it by its name, and write each back as it was."""
-    package = install("grafana-foundation-sdk-10.1.0", pip("--no-deps", "grafana-foundation-sdk==1769699998!10.1.0"))
+    package = install("grafana-foundation-sdk-11.6.0", pip("--no-deps", "grafana-foundation-sdk==1769699379!11.6.0"))
     given = dashboard()
     said = run_python(GRAFANA, package, json.dumps(given))
     assert set(said["kinds"]) == {"stat", "timeseries", "prometheus"}

@@ -34,6 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("study/study.json", "coldaisle report {place}/study shows it"),
         (".", "give a file of it: {place}/mine.yaml"),
         ("empty", "coldaisle init writes one"),
+        ("mine.yml", "no such file; did you mean {place}/mine.yaml?"),
+        ("absent.yaml", "no such file  (coldaisle init writes one"),
     ],
 )
 def test_what_is_no_scenario(place: Path, given: str, told: str) -> None:

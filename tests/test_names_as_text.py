@@ -26,7 +26,6 @@ from tests.small import small
 
 POINTS = "v1.5 [bold]chat[/bold] a=b *"
 NAMES = {"markup": MARKUP, "quotes": QUOTES, "right to left": RIGHT_TO_LEFT, "10 kB": LONG, "points": POINTS}
-ONE_RUN = [name for name in FORMATS if name != "sci-ai"]
 
 
 def odd(name: str) -> dict[str, Any]:
@@ -106,11 +105,13 @@ def test_pages_and_tables_show_it_as_text(results: Results, name: str) -> None:
     assert "".join(name[:9].split()) in words
 
 
-@pytest.mark.parametrize("form", ONE_RUN)
+@pytest.mark.parametrize("form", FORMATS)
 def test_exports_carry_it(folder: Path, name: str, form: str) -> None:
     text = exported(folder, form)
     if form in ("sci", "perfetto", "ro-crate"):
         assert json.loads(text)
+    if form == "sci-ai":
+        assert json.loads(text)["provider"]["workloads"] == [name]
     if form == "impact-framework":
         assert YAML(typ="safe").load(text)
     if form == "perfetto":

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.loading.scenario import shipped_scenarios
 from sim.report.charts.parts import ENDS_AT as BARS_END_AT
 from sim.report.charts.sankey import ENDS_AT, NARROW_ENDS_AT
 from sim.report.headline import energy, sentence
 from sim.report.page import HERE, SCRIPTS, Section, page, policy, scripts
 from sim.report.parts import data_block, labels, table, tabs, text
-from sim.report.run import report
+from sim.report.run import change, report
 from sim.results.catalogue.quantity import value_in
 from sim.results.files import write
 from sim.results.results import Results
@@ -30,6 +31,7 @@ from tests.small import small
 from tests.test_report import checked
 
 DATA = re.compile(r'<data value="([^"]+)" data-path="([^"]+)"')
+TORNADO = {"effects": {"embodied": {"at_p05": 1.0, "at_median": 2.0, "at_p95": 4.0, "swing": 3.0}}, "evaluations": 3}
 BLOCK = re.compile(r'<script type="application/json"([^>]*)>(.*?)</script>', re.DOTALL)
 MOST_BYTES = 5_000_000
 
@@ -236,7 +238,22 @@ def test_a_run_whose_signals_are_gone_says_so_and_shows_the_rest(results: Result
 def test_what_a_run_has_not_is_left_out(written: str) -> None:
     for absent in ('id="queue"', 'id="gantt"', 'id="tornado-0"', "Campaigns", "Shared power", "NaN", "None<"):
         assert absent not in without_scripts(written)
-    assert "The scenario states no uncertainty" in written
+    assert "the scenario states no ranges" in written
+
+
+def test_the_ranges_of_sources_move_a_result_where_the_scenario_has_none(results: Results) -> None:
+    asked = re.findall(r"coldaisle report DIR [^<]*", change(results, {}, "DIR"))
+    assert asked == ["coldaisle report DIR --tornado --intervals"]
+    shown = change(results, {"carbon_kg.total": TORNADO}, "DIR")
+    assert "sources of its profiles state" in shown
+    assert "<pre>" not in shown  # nothing is left to ask for
+
+
+def test_a_scenario_that_ships_is_repeated_by_its_name(results: Results) -> None:
+    there = str(shipped_scenarios()["bloom-training"])
+    assert "coldaisle run bloom-training --seed" in report(
+        replace(results, manifest={**results.manifest, "scenario": there})
+    )
 
 
 def test_the_page_says_what_it_rests_on_and_how_to_repeat_it(results: Results, written: str) -> None:

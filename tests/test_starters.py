@@ -19,7 +19,7 @@ from tests.commands import coldaisle
 CHOICE = re.compile(r"^ *#(?=[a-z_]+: )", re.MULTILINE)
 """A line with a choice that is left out."""
 TRY = re.compile(r"^# Try: coldaisle run (.+)$", re.MULTILINE)
-DECIDING = ("intensity:", "pue:", "wue:", "ewif:", "gpu_lifetime:", "server_lifetime:")
+DECIDING = ("intensity:", "price:", "pue:", "wue:", "ewif:", "gpu_lifetime:", "server_lifetime:")
 """Numbers without a default: of none of them is the source left out."""
 
 
@@ -39,6 +39,7 @@ def test_it_is_complete_and_runs(written: Path) -> None:
     assert results.at("energy_kwh.it") > 0.0
     assert results.at("kpi.sci_g_per_unit") > 0.0
     assert results.at("water_l.total") > 0.0
+    assert results.at("cost.energy") > 0.0  # none of the four numbers of a report is left out
     assert results.summary["events"] < 200_000
 
 

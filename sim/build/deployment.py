@@ -263,7 +263,7 @@ class Deployment:
             swap_byte_per_s=float(s.swap_bandwidth.value),
             expert_layer_s=_seconds(s.expert_layer),
             launch_s=_seconds(s.launch) + (_seconds(kernels.launch) if kernels is not None else 0.0),
-            graph_tokens=float(s.graph_tokens.value) if s.graph_tokens is not None else np.inf,
+            graph_tokens=0.0 if self.spec.eager else _number(s.graph_tokens, np.inf),
             prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
             expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),

@@ -10,7 +10,8 @@ from sim.build.gangs import gang_in
 from sim.build.loads import gpu_watts
 from sim.build.methods import effect_of, method_of
 from sim.build.resolved import Resolved
-from sim.documents import KeyPath, dotted
+from sim.documents import KeyPath
+from sim.paths import joined
 from sim.profiles.methods import Effect, Phase, beyond
 from sim.spec.methods import MethodChoice, name_of, profile_of
 from sim.spec.workloads import Load, TrainingWork
@@ -93,7 +94,7 @@ def method_plans(resolved: Resolved) -> dict[str, MethodsPlan]:
         watts = active_w(use, resolved.pool(use.workload), resolved)[0]
         names = tuple(name_of(choice) for choice in use.methods)
         effect = effect_of(use.methods, watts, resolved.catalog)
-        found[dotted(use.path[1:])] = MethodsPlan(names, effect, tuple(why for _, why in told(use, resolved)))
+        found[joined(use.path[1:])] = MethodsPlan(names, effect, tuple(why for _, why in told(use, resolved)))
     return found
 
 

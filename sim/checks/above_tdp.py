@@ -20,8 +20,9 @@ import numpy.typing as npt
 from sim.build.jobs import pools_of_jobs, table_of
 from sim.build.resolved import Resolved
 from sim.checks.loads import stated_loads
-from sim.documents import KeyPath, dotted
+from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.paths import joined
 from sim.spec.jobs import Jobs
 from sim.units import NS_PER_S
 
@@ -90,7 +91,7 @@ def remarks(resolved: Resolved) -> Iterator[str]:
         if count:
             they = "job draws" if count == 1 else "jobs draw"
             told = f"{count:,} {they} more than the TDP of a GPU, up to {most_w:g} W: taken as recorded"
-            yield f"{dotted(('workloads', name, 'load'))}: {told}"
+            yield f"{joined(('workloads', name, 'load'))}: {told}"
 
 
 def _limits_w(name: str, spec: Jobs, table: JobTable, resolved: Resolved) -> Floats:

@@ -13,9 +13,10 @@ from sim.build.resolved import Resolved
 from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
 from sim.build.weather import sky, weather_series
 from sim.checks.serving import files as serving_files
-from sim.documents import Document, KeyPath, dotted
+from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.paths import joined
 from sim.profiles.embodied import read_factors
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
@@ -100,7 +101,7 @@ class _FileCheck:
             if name == "price" and signal is not None:
                 self._currencies[at] = signal.unit.partition("/")[0]
             if name == "intensity":
-                self._bases[dotted(path[:-1])] = series.basis
+                self._bases[joined(path[:-1])] = series.basis
                 if series.marginal:
                     self._complain(at, "is what one more kWh causes; give it as 'marginal', and an average here")
             if name == "marginal" and series.marginal is False:
@@ -154,7 +155,7 @@ class _FileCheck:
         """A battery that follows a price needs one, in the currency of its bounds."""
         bounds, currency = by_price.bounds, self._currencies.get(of)
         if grid.price is None:
-            self._complain(at, f"a battery dispatched by price needs '{dotted(of)}'")
+            self._complain(at, f"a battery dispatched by price needs '{joined(of)}'")
         elif isinstance(bounds, FixedPrices) and currency is not None and bounds.charge_at.currency != currency:
             self._complain((*at, "bounds"), f"is in {bounds.charge_at.currency}, and the price is in {currency}")
 

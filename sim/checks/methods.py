@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from sim.build.method_uses import Use, active_w, loads_of, told, uses, works_of
 from sim.build.methods import method_of
 from sim.build.resolved import Resolved
-from sim.documents import KeyPath, dotted
+from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.paths import joined
 from sim.profiles.methods import Method, contradictions, together
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -78,4 +79,4 @@ def remarks(resolved: Resolved) -> Iterator[str]:
     for use in uses(resolved):
         for place, why in told(use, resolved):
             at: KeyPath = (*use.path, "methods") if place is None else (*use.path, "methods", place)
-            yield f"{dotted(at)}: {why}"
+            yield f"{joined(at)}: {why}"

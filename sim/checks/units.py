@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
-from sim.documents import KeyPath, dotted
+from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.paths import joined
 from sim.spec.units import DrawnUnits, UnitsOfProfile
 from sim.validation import nearest
 
@@ -38,7 +39,7 @@ def remarks(resolved: Resolved) -> Iterator[str]:
         seen = profile.measured_on
         if here is not None and seen and not any(here.name.startswith(name) for name in seen):
             at: KeyPath = ("cluster", "nodes", i, "unit_effect")
-            yield f"{dotted(at)}: '{profile.name}' was measured on {', '.join(seen)}, not on {here.name} ('{label}')"
+            yield f"{joined(at)}: '{profile.name}' was measured on {', '.join(seen)}, not on {here.name} ('{label}')"
 
 
 def _of_profile(path: KeyPath, written: UnitsOfProfile, machine: Machine | None, resolved: Resolved) -> Found:

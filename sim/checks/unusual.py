@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sim.documents import KeyPath, dotted
+from sim.documents import KeyPath
+from sim.paths import joined
 from sim.quantities import Nanoseconds, Quantity
 from sim.spec.scenario import Scenario
 from sim.validation import Spec
@@ -15,7 +16,7 @@ MOST_REMARKS = 20
 
 def remarks(scenario: Scenario) -> list[str]:
     """A line for each unusual quantity, with its path; the first twenty of them."""
-    found = [f"{dotted(path)}: {value.text} {value.remark}" for path, value in _unusual(scenario, ())]
+    found = [f"{joined(path)}: {value.text} {value.remark}" for path, value in _unusual(scenario, ())]
     more = len(found) - MOST_REMARKS
     return found if more <= 0 else [*found[:MOST_REMARKS], f"and {more} more unusual quantities"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,8 +70,9 @@ def report(
         from sim.report.run import report as page
 
         run = read(folders[0])
-        tornados = _tornados(run, outputs or ["carbon_kg.total"], workers) if with_tornado else {}
         drawn = _intervals(run, workers) if with_intervals else None
+        over = _stated(run) if with_intervals else run.scenario.get("uncertainty")
+        tornados = _tornados(run, over, outputs or ["carbon_kg.total"], workers) if with_tornado else {}
         written = page(run, tornados, drawn=drawn, folder=str(folders[0]))
     write_text(written, out, ours=ours)
     tell(f"written to {out}")
@@ -109,16 +111,21 @@ def _study(folder: Path, *, tornado: bool) -> str:
     return page(study, points_of(folder, study), folder=str(folder))
 
 
-def _tornados(results: Results, outputs: list[str], workers: int | None) -> dict[str, dict[str, Any]]:
-    """What moves each of some results of a run, one at a time, from its own scenario's uncertainty."""
+def _tornados(
+    results: Results, over: Mapping[str, Any] | None, outputs: list[str], workers: int | None
+) -> dict[str, dict[str, Any]]:
+    """What moves each of some results of a run, one at a time, by an uncertainty: its scenario's, or its sources'."""
     from sim.loading.scenario import load_scenario
     from sim.study.processes import machine_workers
     from sim.study.uncertain.effects import scenario_sensitivity
 
-    if not results.scenario.get("uncertainty"):
-        message = "the scenario of this run states no 'uncertainty'; give it ranges of its inputs, and run it again"
+    if not over:
+        message = (
+            "the scenario of this run states no 'uncertainty'; give it ranges of its inputs, and run it again, or add "
+            "--intervals for the ranges that the sources of its profiles state"
+        )
         raise InputError.one("--tornado", message)
-    loaded = load_scenario(results.scenario)
+    loaded = load_scenario({**results.scenario, "uncertainty": over})
     found = {}
     for output in outputs:
         with showing("points") as shown:
@@ -128,14 +135,10 @@ def _tornados(results: Results, outputs: list[str], workers: int | None) -> dict
     return found
 
 
-def _intervals(results: Results, workers: int | None) -> dict[str, Any]:
-    """Intervals of a run over the ranges that the sources of its profiles state."""
-    from sim.loading.scenario import load_scenario
+def _stated(results: Results) -> dict[str, Any]:
+    """What the sources of a run's profiles state, as an uncertainty of its scenario."""
     from sim.profiles.catalog import Catalog
     from sim.results.stated import stated
-    from sim.running.run import run_of
-    from sim.study.processes import machine_workers
-    from sim.study.uncertain.propagate import propagated
 
     if results.summary.get("intervals"):
         told = "the scenario of this run states an 'uncertainty' of its own, whose intervals the page has without this"
@@ -144,7 +147,17 @@ def _intervals(results: Results, workers: int | None) -> dict[str, Any]:
     if not known.over:
         told = "no source of this run's profiles gives a range; give the scenario an 'uncertainty', and run it again"
         raise InputError.one("--intervals", told)
-    loaded = load_scenario({**results.scenario, "uncertainty": known.uncertainty})
+    return known.uncertainty
+
+
+def _intervals(results: Results, workers: int | None) -> dict[str, Any]:
+    """Intervals of a run over the ranges that the sources of its profiles state."""
+    from sim.loading.scenario import load_scenario
+    from sim.running.run import run_of
+    from sim.study.processes import machine_workers
+    from sim.study.uncertain.propagate import propagated
+
+    loaded = load_scenario({**results.scenario, "uncertainty": _stated(results)})
     with showing("draws") as shown:
         found = propagated(loaded, run_of(results), workers or machine_workers(), shown)
     return {"intervals": found.intervals, "about": found.about}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from sim.documents import read_document
 from sim.explore.control import Control
+from sim.loading.scenario import shipped_scenarios
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import GridsProfile
 from sim.spec.facility import FixedPUE
@@ -19,8 +22,16 @@ EXAMPLE_PUE = 1.2
 EWIF_STEP, MOST_EWIF = 0.02, 9.0
 EXAMPLE_EWIF = 1.8
 OF_NO_MIX = "The scenario takes it from its fuel mix; a grid without a mix needs a fixed one."
-PUT_A_FILE = "A CSV file with the columns 'datetime_utc' and 'carbon_intensity' in this folder could be chosen, too."
-FILE_READ = "Read as the column 'carbon_intensity' in gCO2e/kWh by 'datetime_utc', laid by the calendar on the run."
+PUT_A_FILE = (
+    "They come with the platform. A CSV file with the columns 'datetime_utc' and 'carbon_intensity' in this folder "
+    "could be chosen, too."
+)
+FILE_READ = (
+    "Files of this folder are read as the column 'carbon_intensity' in gCO2e/kWh by 'datetime_utc', laid by the "
+    "calendar on the run."
+)
+SHIPPED_HOURS = {"dallas-on-ercot": "Texas (ERCOT), hours of each month of 2022"}
+"""Shipped scenarios whose grid is one of hours that were recorded, and what those are."""
 
 
 def instead(places: Mapping[str, Place], catalog: Catalog, files: Sequence[str]) -> Iterator[Control]:
@@ -46,13 +57,26 @@ def instead(places: Mapping[str, Place], catalog: Catalog, files: Sequence[str])
 def _of_grid(path: str, of: str, catalog: Catalog, files: Sequence[str]) -> Iterator[Control]:
     about: dict[str, Any] = {"path": path, "kind": "choice", "value": "", "usual": True, "prices": True}
     averages = [(f"{{kind: average, region: {code}}}", words) for code, words in regions(catalog)]
-    said = "" if files else PUT_A_FILE
-    yield Control(label=f"Grid: average of a region{of}", says=said, choices=(AS_IT_IS, *averages), **about)
-    if files:
-        series = [
-            (f"{{kind: series, file: {json.dumps(file)}, unit: 1 gCO2e/kWh, repeat: calendar}}", file) for file in files
-        ]
-        yield Control(label=f"Grid: file of this folder{of}", says=FILE_READ, choices=(AS_IT_IS, *series), **about)
+    yield Control(label=f"Grid: average of a region{of}", choices=(AS_IT_IS, *averages), **about)
+    series = [
+        (f"{{kind: series, file: {json.dumps(file)}, unit: 1 gCO2e/kWh, repeat: calendar}}", file) for file in files
+    ]
+    said = FILE_READ if files else PUT_A_FILE
+    yield Control(
+        label=f"Grid: hours of a file{of}", says=said, choices=(AS_IT_IS, *_shipped_hours(), *series), **about
+    )
+
+
+@cache
+def _shipped_hours() -> tuple[tuple[str, str], ...]:
+    """Grids of hours that ship, as a scenario elsewhere would name them, with words for each."""
+    shipped = shipped_scenarios()
+    grids = [(read_document(shipped[name]), shipped[name].parent, words) for name, words in SHIPPED_HOURS.items()]
+    return tuple(
+        (json.dumps({**intensity, "file": str(folder / intensity["file"])}), words)
+        for document, folder, words in grids
+        for intensity in [document.mapping("site", "grid", "intensity")]
+    )
 
 
 def profiles(catalog: Catalog, folder: str) -> list[str]:

@@ -9,6 +9,7 @@ import json
 import secrets
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -32,6 +34,7 @@ from sim.explore.simulating import Simulation
 from sim.loading.scenario import load_scenario
 from sim.plain import as_mapping, as_text
 from sim.results.results import Results
+from sim.running.run import deciding_the_run, reprice
 
 MOST_BYTES = 1_000_000
 """Of what a page may send."""
@@ -70,6 +73,12 @@ class Desk:
             with self.lock:
                 self.answers.keep_intervals(answer, found)
         return found
+
+    def ready(self, base: Results) -> None:
+        """Prices a run as it is, so that the first move on its page finds loaded what pricing needs."""
+        with suppress(ColdaisleError):
+            deciding_the_run(base, {})
+            reprice(base, {})
 
     def close(self) -> None:
         """Stops whatever is being simulated."""
@@ -170,7 +179,8 @@ def _run(desk: Desk, request: Request) -> Response:
     try:
         loaded = load_scenario(results.scenario, {}, None, activity_files=False)
         controls = controls_of(loaded.scenario, loaded.catalog, desk.shelf.series())
-        return HTMLResponse(run_page(at, results, controls, [], loaded.scenario))
+        page = run_page(at, results, controls, [], loaded.scenario)
+        return HTMLResponse(page, background=BackgroundTask(desk.ready, results))
     except ColdaisleError as error:  # its files or profiles are gone: it is shown, and cannot be moved
         return HTMLResponse(run_page(at, results, [], _said(error), None))
 

@@ -46,6 +46,10 @@ AnyProfile = Annotated[
 Kind = TypeVar("Kind", bound=Profile)
 
 
+MOST_LISTED = 60
+"""Names that a message holds; of more, it says where they are."""
+
+
 def shipped_folder(name: str) -> Path:
     """``hardware_profiles`` or ``scenarios``: beside ``sim`` in a checkout, inside it in an installed wheel."""
     package = Path(__file__).resolve().parent.parent
@@ -125,7 +129,8 @@ class Catalog:
         paths = self.paths()
         if name not in paths:
             fitting = self._fitting(kind)
-            hint = f"{nearest(name, fitting)}  ({', '.join(fitting)})"
+            listed = ", ".join(fitting) if len(fitting) <= MOST_LISTED else "coldaisle profiles lists them all"
+            hint = f"{nearest(name, fitting)}  ({listed})"
             raise InputError.one("<profiles>", f"unknown profile '{name}'{hint}")
         return paths[name]
 

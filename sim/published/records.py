@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.documents import KeyPath, dotted, key_path
+from sim.documents import KeyPath, key_path
 from sim.errors import InputError, Problem
 from sim.loading.scenario import Loaded, load_scenario, published_scenarios, scenario_path, shipped_scenarios
+from sim.paths import joined
 from sim.plain import as_number, as_text, inside, nested
 from sim.spec.published import PublishedRecord
 from sim.validation import nearest
@@ -100,7 +101,7 @@ def read_record(name: str, shipped: Mapping[str, Path]) -> Record:
 def unsourced(data: Mapping[str, Any], constants: Iterable[str]) -> list[str]:
     """The dotted paths of numbers of a scenario that lie under none of the paths in ``constants``."""
     covered = [key_path(where) for where in constants]
-    return sorted(dotted(path) for path in _of(data) if not any(path[: len(c)] == c for c in covered))
+    return sorted(joined(path) for path in _of(data) if not any(path[: len(c)] == c for c in covered))
 
 
 def _of(data: Mapping[str, Any]) -> list[KeyPath]:
@@ -124,7 +125,7 @@ def _without_source(
     for path, runs in numbers.items():
         if not any(path[: len(c)] == c for c in covered):
             named = f" ({'runs' if len(runs) > 1 else 'run'} {', '.join(runs)})" if runs else ""
-            message = f"does not say where '{dotted(path)}'{named} comes from, nor anything above it"
+            message = f"does not say where '{joined(path)}'{named} comes from, nor anything above it"
             yield loaded.document.problem(("published", "constants"), message)
 
 
@@ -133,7 +134,7 @@ def _without_number(loaded: Loaded, numbers: Iterable[KeyPath], constants: Itera
     there = {path[:length] for path in numbers for length in range(1, len(path) + 1)}
     for where in constants:
         if key_path(where) not in there:
-            message = f"there is no number at '{where}', nor below it{nearest(where, map(dotted, there))}"
+            message = f"there is no number at '{where}', nor below it{nearest(where, map(joined, there))}"
             yield loaded.document.problem(("published", "constants", where), message)
 
 

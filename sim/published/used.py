@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.documents import KeyPath, dotted, read_document
+from sim.documents import KeyPath, read_document
 from sim.loading.scenario import load_scenario
+from sim.paths import joined
 from sim.plain import as_mapping, as_number, as_text, inside, nested
 from sim.profiles.catalog import Catalog
 from sim.published.records import NO_CONSTANTS, Record
@@ -73,7 +74,7 @@ def _numbers(value: Any, path: KeyPath) -> Iterator[tuple[str, tuple[float, str]
         found = re.match(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?", as_text(mapping["value"]) or "")
         number = float(written) if written is not None else float(found[0]) if found is not None else None
         if number is not None:
-            yield dotted(path), (number, str(mapping["source"]))
+            yield joined(path), (number, str(mapping["source"]))
     elif nested(value):
         for key, part in inside(value):
             yield from _numbers(part, (*path, key))

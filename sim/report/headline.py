@@ -143,7 +143,7 @@ def _kinds_of_water(summary: Mapping[str, Any]) -> str:
 
 def _box(summary: Mapping[str, Any], one: Big, work: tuple[float, str] | None, remark: str, sure: Sure) -> str:
     value = float(value_in(summary, (*one.path.split("."),)))
-    lines = [_interval(summary, one, sure), remark]
+    lines = [_interval(summary, one, sure), _with_models(summary, one, sure), remark]
     if work is not None:
         units, unit = work
         # of grams a functional unit is the very number that the summary states
@@ -168,6 +168,14 @@ def _interval(summary: Mapping[str, Any], one: Big, sure: Sure) -> str:
         if low != high:
             return f"{carbon_mass(low)} to {carbon_mass(high)} over the range of embodied carbon alone"
     return sure.needs(one.path)
+
+
+def _with_models(summary: Mapping[str, Any], one: Big, sure: Sure) -> str:
+    """The interval with the models' own error, which moves all that follows from IT energy: not what is embodied."""
+    value, it_kwh = float(value_in(summary, (*one.path.split("."),))), summary["energy_kwh"]["it"]
+    embodied = {CARBON: summary["carbon_kg"]["embodied"], WATER: summary.get("water_l", {}).get("embodied", 0.0)}
+    ends = sure.with_models(one.path, value, (value - embodied.get(one.path, 0.0)) / it_kwh) if it_kwh else None
+    return f"{one.shown(ends[0])} to {one.shown(ends[1])} with the models' error (90 %)" if ends else ""
 
 
 def _absent(what: str, remark: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from sim.loading.scenario import shipped_scenarios
+from sim.profiles.catalog import Catalog
 from sim.report.assumptions import limits, rests_on
 from sim.report.chart import Chart
 from sim.report.charts.cluster import cluster_charts, waits
@@ -35,6 +37,7 @@ from sim.results.power_limits import power_grids, power_remarks
 from sim.results.project import project_grids
 from sim.results.results import Results
 from sim.results.services import service_grids, service_remarks, split_grids
+from sim.results.stated import stated
 
 Tornados = Mapping[str, Mapping[str, Any]]
 """One-at-a-time analyses as plain data, by the dotted path of the result that each is of."""
@@ -216,24 +219,34 @@ def change(results: Results, tornados: Tornados, folder: str) -> str:
     """Tornados where they were asked for, intervals where the scenario is uncertain, and how to get what is missing."""
     intervals = interval_grid(results.summary)
     parts = [figure(tornado(output, found, at)) for at, (output, found) in enumerate(tornados.items())]
-    if not results.scenario.get("uncertainty"):
-        parts.append(
-            note(
-                "The scenario states no uncertainty, so nothing says how far its inputs may lie from their values. "
-                "Give it an 'uncertainty' with a range for each input that matters, run it again, and ask for:"
-            )
-        )
-    elif not tornados:
-        parts.append(note("Computed on request, one input at a time over the range that the scenario states:"))
-    if not tornados:
+    own = bool(results.scenario.get("uncertainty"))
+    if tornados and not own:
+        parts.append(note(f"Over the ranges that the sources of its profiles state. {GIVE_RANGES}, and run it again."))
+    elif not (own or tornados or stated(results.scenario, results.manifest["profiles_sha256"], Catalog()).over):
+        parts.append(note(f"No source of its profiles states a range. {GIVE_RANGES}, run it again, and ask for:"))
         parts.append(_command("coldaisle", "report", folder, "--tornado"))
+    elif not tornados:
+        over = "the range that the scenario states" if own else "the ranges that the sources of its profiles state"
+        parts.append(note(f"Computed on request, one input at a time over {over}:"))
+        parts.append(_command("coldaisle", "report", folder, "--tornado", *([] if own else ["--intervals"])))
+        parts += [] if own else [note(f"{GIVE_RANGES}, run it again, and leave out --intervals.")]
     if intervals is not None:
         parts += ["<h3>Intervals</h3>", grids([intervals]), note(interval_remark(results.summary))]
     return "".join(parts)
 
 
+GIVE_RANGES = (
+    "Of its own numbers the scenario states no ranges: give it an 'uncertainty' with one for each input that matters"
+)
+
+
 def _command(*words: str) -> str:
     return f"<pre><code>{escape(shlex.join(words))}</code></pre>"
+
+
+def _named(source: str) -> str:
+    """A scenario as a command names it anywhere: one that ships by its name, wherever this installation lies."""
+    return next((name for name, path in shipped_scenarios().items() if str(path) == source), source)
 
 
 def repeat(results: Results, folder: str) -> str:
@@ -251,7 +264,7 @@ def repeat(results: Results, folder: str) -> str:
     return "".join(
         [
             note("The same scenario, seed and versions give the same bytes of summary.json."),
-            _command("coldaisle", "run", str(manifest["scenario"]), "--seed", str(seed), "--out", folder),
+            _command("coldaisle", "run", _named(str(manifest["scenario"])), "--seed", str(seed), "--out", folder),
             note(
                 "That file as it was then, with everything that was set on the command line, is below and in the run's "
                 "own folder, where another price or grid needs no new simulation:"

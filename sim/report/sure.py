@@ -10,10 +10,13 @@ from typing import Any
 
 from sim.profiles.catalog import Catalog
 from sim.report.parts import folded, note
+from sim.results.formats import number, percent
+from sim.results.model_error import ModelError, model_error, widened
 from sim.results.results import Results
 from sim.results.stated import Stated, stated
 
 MODELS = "how far the models themselves lie from meters (docs/accuracy.md has them against held-out readings)"
+MODELS_BESIDE = "how far the models themselves lie from meters, which the ranges 'with the models' error' have"
 RESTS = {
     "energy_kwh": (".facility.pue",),
     "carbon_kg": (".grid.intensity", ".facility.pue", "accounting.gpu_lifetime", "accounting.server_lifetime"),
@@ -33,6 +36,7 @@ class Sure:
     asked: bool
     about: Mapping[str, Any]
     known: Stated
+    models: ModelError
 
     @classmethod
     def of(cls, results: Results, drawn: Mapping[str, Any] | None = None) -> Sure:
@@ -40,8 +44,8 @@ class Sure:
         known = stated(results.scenario, results.manifest["profiles_sha256"], Catalog())
         own = results.summary.get("intervals")
         if drawn is not None and not own:
-            return cls(drawn["intervals"], True, drawn["about"], known)
-        return cls(own or {}, False, results.summary.get("uncertainty") or {}, known)
+            return cls(drawn["intervals"], True, drawn["about"], known, model_error(results))
+        return cls(own or {}, False, results.summary.get("uncertainty") or {}, known, model_error(results))
 
     def basis(self) -> str:
         """What an interval is over, in brackets behind it."""
@@ -63,16 +67,43 @@ class Sure:
         lines = note("In the scenario, with what you know of your own numbers filled in, and a new run:")
         lines += f'<pre tabindex="0"><code>{escape(self.known.as_yaml)}</code></pre>'
         if self.intervals:
-            return note(self._left_out()) + (folded("Intervals of your own numbers, too", lines) if self.asked else "")
+            told = note(self._left_out()) + self._of_models()
+            return told + (folded("Intervals of your own numbers, too", lines) if self.asked else "")
         if not self.known.over:
             told = (
                 "No interval: no source of this run's profiles gives a range, and the scenario states no 'uncertainty'."
             )
-            return note(told) + folded("What to add to the scenario", lines)
+            return self._of_models() + note(told) + folded("What to add to the scenario", lines)
         first = (
             note("Over the ranges that the sources of this run's profiles state, simulated for each draw:") + command
         )
-        return folded("How to get intervals of these numbers", first + lines)
+        return self._of_models() + folded("How to get intervals of these numbers", first + lines)
+
+    def with_models(self, path: str, value: float, per_it_kwh: float) -> tuple[float, float] | None:
+        """The ends of a number's interval with the error of the models in it; None where none was judged.
+
+        ``per_it_kwh`` is what a kWh of IT energy adds to the number.
+        """
+        half = self.models.half_it_kwh
+        found = self.intervals.get(path, {"p05": value, "p95": value})
+        return widened(value, found["p05"], found["p95"], half * per_it_kwh) if half else None
+
+    def _of_models(self) -> str:
+        """What the models' own error is, of what, and by which readings."""
+        terms = self.models.terms
+        if not terms:
+            return ""
+        each = "; ".join(
+            f"{term.workload}: "
+            + ", ".join(f"{percent(one.error)} of {one.of} ({one.held_out} held out of the fit)" for one in term.errors)
+            + f", of {number(term.it_kwh)} kWh"
+            for term in terms
+        )
+        none = f" None was judged for {', '.join(self.models.unjudged)}." if self.models.unjudged else ""
+        return note(
+            f"With the models' error: mean absolute errors on held-out readings, taken as normal ({each}; see "
+            f"docs/accuracy.md), added in squares to the interval, of which they may count a part twice.{none}"
+        )
 
     def _left_out(self) -> str:
         """Of intervals: draws, and all that is in none of them."""
@@ -91,4 +122,4 @@ class Sure:
             gaps.append(f"{bare} numbers of profiles whose sources give no range")
         if about["seeds"] == 1:
             gaps.append("chance (one seed)")
-        return f"{drawn}. Not in them: {'; '.join([*gaps, MODELS])}."
+        return f"{drawn}. Not in them: {'; '.join([*gaps, MODELS if not self.models.terms else MODELS_BESIDE])}."

@@ -12,7 +12,7 @@ from sim.results.catalogue import ACCOUNTS, Quantity, columns_of, grid
 from sim.results.catalogue.accounts import SITES
 from sim.results.catalogue.activity import ROUTES
 from sim.results.catalogue.quantity import value_in
-from sim.results.formats import Grid, mass, number, seconds, share
+from sim.results.formats import Grid, kilowatt_hours, mass, number, seconds, share
 
 
 def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -46,13 +46,16 @@ def _stored_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     stored = summary.get("stored_energy")
     if stored is None:
         return
-    yield "held in the battery, start and end", f"{number(stored['start_kwh'])} and {number(stored['end_kwh'])} kWh"
+    yield (
+        "held in the battery, start and end",
+        " and ".join(kilowatt_hours(stored[end]) for end in ("start_kwh", "end_kwh")),
+    )
     kwh = stored["grid_kwh"]
     if kwh:
         label = "refilling what was drawn from it" if kwh > 0.0 else "charged from the grid for later"
         carbon = stored["carbon_kg"]["operational_location"]
         cost = f", {number(stored['cost']['energy'])} {stored['cost']['currency']}" if "cost" in stored else ""
-        yield f"{label} (in the totals)", f"{number(kwh)} kWh, {mass(carbon)}{cost}"
+        yield f"{label} (in the totals)", f"{kilowatt_hours(kwh)}, {mass(carbon)}{cost}"
 
 
 def component_grid(
@@ -64,9 +67,9 @@ def component_grid(
     rows = []
     for name in names:
         kwh, kg = of_each.get(name), carbon["by_component"].get(name, 0.0)
-        drawn = ["", ""] if kwh is None else [f"{number(kwh)} kWh", share(kwh, energy["facility"])]
+        drawn = ["", ""] if kwh is None else [kilowatt_hours(kwh), share(kwh, energy["facility"])]
         rows.append([name.replace("_", " "), *drawn, mass(kg), share(kg, carbon["total"])])
-    total = ["total", f"{number(energy['facility'])} kWh", "", mass(carbon["total"]), ""]
+    total = ["total", kilowatt_hours(energy["facility"]), "", mass(carbon["total"]), ""]
     return ("component", "energy", "share", "carbon", "share"), rows, total
 
 
@@ -74,7 +77,7 @@ def workload_grid(summary: Mapping[str, Any]) -> Grid:
     """Whom energy and carbon are for."""
     carbon, energy = summary["carbon_kg"], summary["energy_kwh"]["by_workload"]
     rows = [
-        [name, f"{number(energy.get(name, 0.0))} kWh", mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0))]
+        [name, kilowatt_hours(energy.get(name, 0.0)), mass(kg), mass(carbon["embodied_by_workload"].get(name, 0.0))]
         for name, kg in carbon["by_workload"].items()
     ]
     return ("workload", "IT energy", "carbon", "of it embodied"), rows
@@ -104,7 +107,7 @@ def _overhead_grid(summary: Mapping[str, Any]) -> Iterator[Grid]:
     """What the building adds, part by part."""
     parts, it_kwh = summary["energy_kwh"]["overhead_by_component"], summary["energy_kwh"]["it"]
     rows = [
-        [name.replace("_", " "), f"{number(kwh)} kWh", f"{kwh / it_kwh:.4f}" if it_kwh else ""]
+        [name.replace("_", " "), kilowatt_hours(kwh), f"{kwh / it_kwh:.4f}" if it_kwh else ""]
         for name, kwh in sorted(parts.items(), key=lambda part: -part[1])
     ]
     if not set(parts) <= {"facility"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.units import HOUR_NS, NS_PER_S
+from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
 HOUR_S = HOUR_NS / NS_PER_S
 Grid = tuple[Sequence[str], list[list[str]]]
@@ -23,9 +23,41 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+SMALL = 0.1
+"""Of a unit: what is less is told in the next smaller one."""
+
+
 def mass(kg: float) -> str:
-    """kg below a tonne, t above."""
-    return f"{number(kg / 1000)} t" if abs(kg) >= 1000 else f"{number(kg)} kg"
+    """kg below a tonne, t above; what is small in g or mg.
+
+    >>> mass(50520.0), mass(0.1723), mass(0.0008328), mass(2e-5), mass(0.0)
+    ('50.52 t', '0.1723 kg', '0.8328 g', '20.00 mg', '0 kg')
+    """
+    if abs(kg) >= 1000:
+        return f"{number(kg / 1000)} t"
+    if abs(kg) >= SMALL or kg == 0.0:
+        return f"{number(kg)} kg"
+    return f"{number(kg * 1000)} g" if abs(kg) * 1000 >= SMALL else f"{number(kg * 1e6)} mg"
+
+
+def kilowatt_hours(kwh: float) -> str:
+    """kWh, as tables have it down a column; what is small in Wh or J.
+
+    >>> kilowatt_hours(689842.1), kilowatt_hours(0.4492), kilowatt_hours(0.009439), kilowatt_hours(2e-5)
+    ('689,842 kWh', '0.4492 kWh', '9.439 Wh', '72.00 J')
+    """
+    if abs(kwh) >= SMALL or kwh == 0.0:
+        return f"{number(kwh)} kWh"
+    return f"{number(kwh * 1000)} Wh" if abs(kwh) * 1000 >= SMALL else f"{number(kwh * J_PER_KWH)} J"
+
+
+def litres(value: float) -> str:
+    """L, what is small in mL.
+
+    >>> litres(181.6), litres(0.0021), litres(0.0)
+    ('181.6 L', '2.1 mL', '0 L')
+    """
+    return f"{number(value)} L" if abs(value) >= SMALL or value == 0.0 else f"{number(value * 1000)} mL"
 
 
 def gram_mass(grams: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sim.results.catalogue import grid
 from sim.results.catalogue.campaigns import CAMPAIGNS, FLEETS
 from sim.results.catalogue.jobs import ACTIVITIES, FAULT_ENERGY, FAULTS, JOBS, PHASES, RAMPS, SCHEDULES, STEPS
-from sim.results.formats import Grid, hours, number
+from sim.results.formats import Grid, hours, kilowatt_hours, number
 
 ACTIVITY_WORDS = {name: head or word.removeprefix("of ") for name, word, head, _ in ACTIVITIES if name != "productive"}
 PHASE_WORDS = {phase: word for phase, word, _, _ in PHASES}
@@ -63,7 +63,7 @@ def campaign_grids(summary: Mapping[str, Any]) -> list[Grid]:
     campaigns = summary["campaigns"]
     split = ["trials by outcome", "GPU-hours", "energy"]
     rows = [
-        [f"{name}: {outcome}", number(gpu_hours), f"{number(one['by_outcome_kwh'][outcome])} kWh"]
+        [f"{name}: {outcome}", number(gpu_hours), kilowatt_hours(one["by_outcome_kwh"][outcome])]
         for name, one in campaigns.items()
         for outcome, gpu_hours in one["by_outcome_gpu_hours"].items()
         if gpu_hours

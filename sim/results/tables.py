@@ -15,7 +15,7 @@ from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.conventions import convention_grid, convention_remarks
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
-from sim.results.formats import Grid, mass, number, share, turned
+from sim.results.formats import Grid, kilowatt_hours, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
 from sim.results.methods import method_grids, method_remarks
@@ -118,7 +118,7 @@ def _totals(summary: Mapping[str, Any]) -> Table:
         for state, kwh in sorted(states.items(), key=lambda item: -item[1]):
             kg = carbon["operational_by_state"].get(state, 0.0)
             portion = share(kwh, summary["energy_kwh"]["it"])
-            table.add_row(f"while {state}", f"{number(kwh)} kWh ({portion}), {mass(kg)}")
+            table.add_row(f"while {state}", f"{kilowatt_hours(kwh)} ({portion}), {mass(kg)}")
     for label, value in account_rows(summary):
         table.add_row(label, value)
     hours = summary["simulated_s"] * NS_PER_S / HOUR_NS
@@ -147,11 +147,11 @@ def _boundary(boundary: Mapping[str, Any]) -> Text:
     if boundary["convention"] != "physical":
         lines.append(
             f"Counted by the convention '{boundary['convention']}'; the simulated meters read "
-            f"{number(boundary['metered_it_kwh'])} kWh."
+            f"{kilowatt_hours(boundary['metered_it_kwh'])}."
         )
     left_out = boundary.get("metered_but_not_counted_kwh")
     if left_out:
-        named = ", ".join(f"{name} {number(kwh)} kWh" for name, kwh in left_out.items())
+        named = ", ".join(f"{name} {kilowatt_hours(kwh)}" for name, kwh in left_out.items())
         lines.append(f"Metered but not counted: {named}.")
     lines += [f"Of what is stored, {rule}." for rule in boundary.get("stored_energy", [])]
     for node, reasons in boundary.get("not_metered", {}).items():

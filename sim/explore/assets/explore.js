@@ -9,7 +9,8 @@
   const changes = new Map();
   const controls = new Map();
   const timing = { last_ms: 0, pending: 0 };
-  let asked = 0, simulation = null, later = 0, drawLater = 0;
+  const TYPING_MS = 40;
+  let asked = 0, again = false, movedAt = 0, simulation = null, later = 0, drawLater = 0;
 
   /* Asking the server. A refusal is told with its remedy. */
   async function ask(path, body) {
@@ -80,21 +81,36 @@
     at("share").disabled = wanted;
   }
 
+  /* One question at a time; whatever moved meanwhile is asked once the answer is there, and shown on the way. */
   async function answer() {
-    const mine = ++asked, began = performance.now();
-    timing.pending += 1;
+    clearTimeout(later);
+    if (timing.pending) { again = true; return; }
+    const mine = ++asked;
+    timing.pending = 1;
     const found = await ask("/answer", request());
-    timing.pending -= 1;
-    if (mine !== asked) return;
+    timing.pending = 0;
+    if (again) {
+      again = false;
+      if (found.answer) show(found.answer);
+      await answer();
+      return;
+    }
+    if (mine !== asked) return;  // typing goes on
     told(found.problems || []);
     at("share").disabled = at("save").disabled = Boolean(found.problems);
     if (found.problems) { document.body.classList.add("stale"); return; }
     needs(found.needs);
-    if (found.answer) { show(found.answer); timing.last_ms = performance.now() - began; drawSoon(mine); }
+    if (found.answer) { show(found.answer); timing.last_ms = performance.now() - movedAt; drawSoon(mine); }
   }
-  function answerSoon() { clearTimeout(later); asked += 1; later = setTimeout(answer, 40); }
+  /* What is typed waits for the next letter; a slider does not. */
+  function answerSoon(wait_ms) {
+    asked += 1; movedAt = performance.now();
+    clearTimeout(later);
+    if (wait_ms) later = setTimeout(answer, wait_ms); else answer();
+  }
 
-  /* Charts follow when nothing is moved any more. */
+  /* Charts follow when nothing is moved any more, and wait where it goes on meanwhile: numbers come first. */
+  const unasked = async () => { while (timing.pending) await sleep(10); };
   function drawSoon(mine) {
     clearTimeout(drawLater);
     drawLater = setTimeout(async () => {
@@ -103,7 +119,7 @@
       const box = at("charts");
       box.style.minHeight = box.offsetHeight + "px";
       box.innerHTML = found.html;  // made by the server, which escapes all that a run names
-      await coldaisle.enliven(box);
+      await coldaisle.enliven(box, unasked);
       box.style.minHeight = "";
       box.dataset.answered = String(mine);
       if (!bench.uncertain) return;
@@ -192,10 +208,10 @@
         text.setAttribute("aria-label", about.label + ", exact");
         slide.addEventListener("input", () => slid(Math.round(slide.valueAsNumber / about.step) * about.step));
         one.put = (value) => { text.value = value; stand(value); };
-        text.addEventListener("input", () => { stand(text.value); change(one, text.value.trim()); });
+        text.addEventListener("input", () => { stand(text.value); change(one, text.value.trim(), TYPING_MS); });
         one.inputs = [slide, text]; pair.append(slide, text);
       } else {
-        text.id = name; text.className = "wide"; text.addEventListener("input", () => change(one, text.value));
+        text.id = name; text.className = "wide"; text.addEventListener("input", () => change(one, text.value, TYPING_MS));
         one.inputs = [text]; pair.append(text);
       }
     }
@@ -204,7 +220,7 @@
     controls.set(name, one);
     return box;
   }
-  function change(one, value) {
+  function change(one, value, wait_ms = 0) {
     const same = value === one.value, within = (path, whole) => path === whole || path.startsWith(whole + ".");
     for (const other of controls.values()) {
       if (other === one || !(within(other.path, one.path) || within(one.path, other.path))) continue;
@@ -213,12 +229,12 @@
     if (same) changes.delete(one.path); else changes.set(one.path, one.written.replace("@", () => value));
     moved(one, !same);
     at("reset").disabled = !changes.size;
-    answerSoon();
+    answerSoon(wait_ms);
   }
   function moved(one, yes) { one.box.classList.toggle("changed", yes); one.undo.hidden = !yes; }
   function reset() {
     for (const one of controls.values()) { one.put(one.value); moved(one, false); }
-    changes.clear(); at("reset").disabled = true; answerSoon();
+    changes.clear(); at("reset").disabled = true; answerSoon(0);
   }
 
   for (const about of bench.controls) at(about.usual ? "usual" : "others").append(control(about));

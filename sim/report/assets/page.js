@@ -158,24 +158,27 @@
   system.addEventListener("change", name);
 
   /* All charts, one after the other, so that the page answers meanwhile; anew where their width changed. */
-  async function fit(where = document) {
+  const atOnce = () => Promise.resolve();
+  async function fit(where = document, pause = atOnce) {
     for (const box of where.querySelectorAll(".drawing[data-chart]")) {
       if (!box.clientWidth) continue;
       const one = views.get(box.dataset.chart);
       if (one && widthOf(box, one.told) === one.width) continue;
       try { await draw(box); } catch (error) { failures.push(String(error)); box.closest("figure").classList.add("failed"); console.error(error); }
       await new Promise((done) => setTimeout(done));
+      await pause();
     }
   }
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(fit, 150); });
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => fit(), 150); });
   addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 
-  /* Makes a part of the page work: of a page that is put together as it is used, each part when it stands. */
-  async function enliven(where) {
+  /* Makes a part of the page work: of a page that is put together as it is used, each part when it stands. Between
+     charts it waits as long as `pause` does. */
+  async function enliven(where, pause) {
     for (const [name, one] of views) if (!one.box.isConnected) { one.view.finalize(); views.delete(name); }
     zoomBars(where); tabsOf(where);
-    await fit(where);
+    await fit(where, pause);
     for (const box of where.querySelectorAll(".tabs")) box.pick(0, false);
     root.dataset.drawn = String(views.size);
   }

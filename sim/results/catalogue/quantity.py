@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sim.results.formats import gram_mass, mass, number, ratio, seconds
+from sim.results.formats import gram_mass, kilowatt_hours, litres, mass, number, ratio, seconds
 
 Kind = tuple[type, ...]
 """Types of a value, as JSON has it."""
@@ -21,8 +21,8 @@ STATISTICS = ("mean", "p50", "p90", "p99")
 
 Form = Callable[[Any], str]
 FORMS: Mapping[str, Form] = {
-    "kWh": lambda kwh: f"{number(kwh)} kWh",
-    "L": lambda litres: f"{number(litres)} L",
+    "kWh": kilowatt_hours,
+    "L": litres,
     "kg": mass,
     "s": seconds,
     "kg/kWh": lambda kg: f"{ratio(kg)} kg/kWh",
