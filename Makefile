@@ -14,12 +14,13 @@ TOOLS := $(VENV)/.tools
 # Each of the hundreds of commands that are tested would else compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check format types scenarios docs links test quick nightly kernels wheel wheels clean
+.PHONY: help run check format types scenarios docs links test proofs quick nightly kernels wheel wheels clean
 
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
 	@echo "make test     set up, and check everything (format, lint, types, docs, tests, scenarios, README)"
-	@echo "make quick    the same without the slow proofs and the docs"
+	@echo "make proofs   what takes minutes more: at length what the tests show in little"
+	@echo "make quick    the same as test without what is slow and the docs"
 	@echo "make docs     build the pages of docs/ into docs/_build/html; a warning is an error"
 	@echo "make links    ask for every address, DOI and arXiv id that the texts name; needs a network"
 	@echo "make nightly  the tests with many more examples, and 100,000 malformed inputs"
@@ -75,10 +76,13 @@ links: $(READY)
 test:
 	$(MAKE) --jobs 2 --output-sync=target $(READY) $(TOOLS)
 	$(MAKE) --jobs 2 --output-sync=target check docs scenarios
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not proof'
+
+proofs: $(READY) $(TOOLS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m proof
 
 quick: check $(TOOLS)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not proof'
 
 nightly: $(READY) $(TOOLS)
 	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -33,8 +33,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long proofs come first: what is left at the end is short, and no worker waits for another."""
-    long = {item.path for item in items if item.get_closest_marker("slow")}
+    """Files with long tests come first: what is left at the end is short, and no worker waits for another."""
+    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("proof")}
     items.sort(key=lambda item: item.path not in long)
 
 

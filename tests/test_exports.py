@@ -8,10 +8,10 @@ import io
 import json
 import math
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -543,23 +543,21 @@ def test_a_damaged_run_is_not_exported(tmp_path: Path) -> None:
 
 
 def test_the_command_lists_writes_and_says_what_a_run_lacks(tmp_path: Path) -> None:
-    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return coldaisle(*map(str, arguments), cwd=tmp_path)
-
-    folder = run_of("market").folder
+    command = partial(coldaisle, cwd=tmp_path)
+    folder, run = run_of("market").folder, str(run_of("market").folder)
     listed = command("export", "--list")
     assert listed.returncode == 0
     assert all(f" {name} " in listed.stdout for name in FORMATS)
-    shown = command("export", folder, "--as", "codecarbon")
+    shown = command("export", run, "--as", "codecarbon")
     assert (shown.returncode, shown.stdout) == (0, exported(folder, "codecarbon"))
     out = tmp_path / "scopes.md"
-    assert command("export", folder, "--as", "ghg", "--out", out).returncode == 0
+    assert command("export", run, "--as", "ghg", "--out", str(out)).returncode == 0
     assert out.read_text(encoding="utf-8") == exported(folder, "ghg", ".md")
     for wrong, says in (
-        (("export", folder, "--as", "sci-ai"), "tokens"),
-        (("export", folder, "--as", "pdf"), "there are codecarbon"),
-        (("export", folder), "--list"),
-        (("export", tmp_path / "nothing", "--as", "sci"), "there is no such folder"),
+        (("export", run, "--as", "sci-ai"), "tokens"),
+        (("export", run, "--as", "pdf"), "there are codecarbon"),
+        (("export", run), "--list"),
+        (("export", "nothing", "--as", "sci"), "there is no such folder"),
         (("schema", "--of", "nothing"), "there are scenario"),
     ):
         refused = command(*wrong)

@@ -142,7 +142,7 @@ for router in plan.ROUTERS.values():
 """
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_copy_with_two_routers_swapped_is_compiled_anew(tmp_path: Path) -> None:
     """As an edit or a reinstall would: the compiled code lies beside the copy when two constants of it change."""
     pool = np.zeros(1, records.Pool.dtype)

@@ -46,7 +46,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @given(world=worlds(most_replicas=20))
 @settings(max_examples=150)
 def test_the_library_serves_as_numba_does(library: Path, world: World) -> None:
@@ -58,7 +58,7 @@ def test_the_library_serves_as_numba_does(library: Path, world: World) -> None:
     assert observed[0] == observed[1] == observe(world, "reference")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @given(seed=SEED, scheduler=schedulers())
 def test_the_library_gives_nodes_away_as_numba_does(library: Path, seed: int, scheduler: Scheduler) -> None:
     rng = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def test_the_library_gives_nodes_away_as_numba_does(library: Path, seed: int, sc
     assert_same(runs[0].allocations, runs[1].allocations)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @given(case=cases())
 def test_the_library_meters_as_numba_does_to_the_bit(library: Path, case: Case) -> None:
     """Whatever processor Numba compiles for: nothing is contracted, and no sum is taken in another order."""

@@ -37,7 +37,7 @@ def test_following_replicas_one_after_the_other_changes_nothing(world: World) ->
         assert observe(world, "fast", instants=True) == together
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @given(worlds(most_replicas=300, most_requests=600))
 @settings(max_examples=100)
 def test_the_engines_agree_with_hundreds_of_replicas(world: World) -> None:
@@ -53,7 +53,7 @@ def test_the_engines_agree_with_hundreds_of_replicas_whatever_the_router(router:
     assert observe(world, "fast") == observe(world, "reference")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @given(worlds())
 @settings(max_examples=repeats(1000, nightly=30_000))
 def test_the_engines_agree_on_many_more(world: World) -> None:

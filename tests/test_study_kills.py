@@ -84,7 +84,7 @@ def test_a_command_killed_outright_goes_on_where_it_was(tmp_path: Path) -> None:
     survives_kills(tmp_path, rates=3, moments=1, seed=1)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
     survives_kills(tmp_path, rates=20, moments=repeats(8, nightly=40), seed=2)
 

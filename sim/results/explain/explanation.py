@@ -14,7 +14,7 @@ from sim.results.catalogue.quantity import STATISTICS
 from sim.results.explain.formula import digits
 from sim.results.explain.inputs import OF_GRID, WEAKEST_FIRST, Input, Inputs, weakest
 from sim.results.explain.lines import MADE, Chosen, Term, chosen, grid_notes, terms
-from sim.results.explain.paths import Place, places, value_at
+from sim.results.explain.paths import Place, value_at
 from sim.results.explain.run import Explained
 from sim.units import SECONDS_PER_NS
 
@@ -118,7 +118,7 @@ def _as_dict(step: Step) -> dict[str, Any]:
 
 def explain(run: Explained, place: Place) -> Explanation:
     """How the number at a place came about. Computes all that can be computed anew, and simulates nothing."""
-    there = places(run.summary)
+    there = run.places
     inputs = Inputs(run)
     steps: dict[str, Step] = {}
     waiting = [place]

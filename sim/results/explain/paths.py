@@ -52,11 +52,12 @@ def leaves(found: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
 
 
 @cache
-def _patterns(length: int, per_site: bool) -> tuple[tuple[Quantity, Keys], ...]:
+def _patterns(first: str, length: int, per_site: bool) -> tuple[tuple[Quantity, Keys], ...]:
+    """Of all that begin so or with anything, and are so long."""
     every = (
         (one, (*one.path.split("."),)) for table in TABLES if table.per_site or not per_site for one in table.quantities
     )
-    return tuple((one, pattern) for one, pattern in every if len(pattern) == length)
+    return tuple((one, keys) for one, keys in every if len(keys) == length and keys[0] in (first, "*", "[]"))
 
 
 def _names(pattern: Keys, keys: Keys) -> tuple[str, ...] | None:
@@ -71,7 +72,7 @@ def place_of(keys: Keys, value: Any) -> Place | None:
     """What the catalogue knows of a value; None if it knows none there."""
     at_site = len(keys) > 2 and keys[0] == "sites"
     own = keys[2:] if at_site else keys
-    for quantity, pattern in _patterns(len(own), at_site):
+    for quantity, pattern in _patterns(own[0], len(own), at_site):
         names = _names(pattern, own)
         if names is not None:
             return Place(keys, value, quantity, names, keys[1] if at_site else "")

@@ -13,7 +13,7 @@ from sim.accounting.metrics import it_of
 from sim.accounting.plan import AccountingPlan
 from sim.accounting.site import SiteAccount
 from sim.results.explain.formula import Filled, filled
-from sim.results.explain.paths import Place, value_at
+from sim.results.explain.paths import Place, places, value_at
 from sim.units import G_PER_KG, HOUR_NS, J_PER_KWH
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ class Explained:
     catalog: Catalog
     units: float | None
     tables: Mapping[str, pa.Table]
+
+    @cached_property
+    def places(self) -> Mapping[str, Place]:
+        """Every value of the summary by its path."""
+        return places(self.summary)
 
     def of(self, site: str) -> Footprint:
         """The footprint of the run, or of one of its sites."""
