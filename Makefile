@@ -7,6 +7,7 @@ CASES ?= 100000
 RUNS ?= 2000
 FIRST ?= 0
 FUZZ ?= .fuzz
+MADE := $(VENV)/.made
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 
@@ -28,16 +29,19 @@ help:
 	@echo "make clean    remove what the above made"
 
 # On Debian, Python comes without venv: install it there, if apt is at hand and we may.
-$(READY): pyproject.toml .ci/constraints.txt
+$(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "coldaisle needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy python3-venv; } \
 		|| { echo "coldaisle needs Python's venv and pip; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(READY): pyproject.toml .ci/constraints.txt | $(MADE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint .ci/constraints.txt --editable '.[dev]'
 	@touch $@
 
 # What some tests need beside Python: a Prometheus, and a browser without a window. Without apt they are skipped, and say so.
-$(TOOLS): $(READY)
+$(TOOLS): | $(MADE)
 	@for tool in promtool:prometheus chromium:chromium; do \
 		command -v $${tool%:*} >/dev/null \
 			|| { command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends $${tool#*:}; } \
@@ -67,15 +71,16 @@ docs: $(READY)
 links: $(READY)
 	$(BIN)/python -m tests.links
 
-# mypy takes one core for a minute, in which the other builds the docs.
-test: $(TOOLS)
+# The browser comes while pip installs and compiles. mypy takes one core for a minute, in which the other builds the docs.
+test:
+	$(MAKE) --jobs 2 --output-sync=target $(READY) $(TOOLS)
 	$(MAKE) --jobs 2 --output-sync=target check docs scenarios
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 quick: check $(TOOLS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
-nightly: $(TOOLS)
+nightly: $(READY) $(TOOLS)
 	HYPOTHESIS_PROFILE=nightly PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --runs $(RUNS) --first $(FIRST) --workers 2 --out $(FUZZ)
 

@@ -12,10 +12,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
 
 import sim
-from benchmarks.serving import poisson_service
+from benchmarks.serving_scenarios import many_replicas
 from benchmarks.table import Row
 from sim.workload.routers import ROUTERS
 
@@ -24,26 +23,11 @@ MEBIBYTE = 1 << 20
 PREFIX_MIB = 500.0
 
 
-def scenario(replicas: int, router: str, requests: int) -> dict[str, Any]:
-    """So many requests to so many replicas, 200 a second to each."""
-    data = poisson_service(requests, router, rate=f"{200 * replicas} request/s")
-    data["cluster"]["nodes"][0]["count"] = max(1, replicas // 8)
-    served = data["workloads"]["chat"]
-    served["replicas"]["count"] = replicas
-    if router in ("prefix-affinity", "session-affinity"):
-        served["batching"]["prefix_cache"] = True
-    if router == "prefix-affinity":
-        served["prefix"] = {"kind": "documents", "count": 1000, "tokens": 512, "zipf": 0.8}
-    if router == "session-affinity":
-        served["prefix"] = {"kind": "conversations", "turns": 3, "think_time": "5 s"}
-    return data
-
-
 def measured(replicas: int, router: str, requests: int) -> tuple[float, float]:
     """us of CPU a request that was answered, and MiB at most."""
-    sim.run(scenario(8, router, 1000))
+    sim.run(many_replicas(8, router, 1000))
     began = time.process_time()
-    found = sim.run(scenario(replicas, router, requests)).summary["serving"]["chat"]
+    found = sim.run(many_replicas(replicas, router, requests)).summary["serving"]["chat"]
     spent_us = 1e6 * (time.process_time() - began) / found["completed"]
     return spent_us, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEBIBYTE
 

@@ -7,8 +7,6 @@ what is compared side by side here is the compiled engine, the plain one and the
 from __future__ import annotations
 
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,58 +21,16 @@ import numpy as np
 import sim
 from benchmarks import splitwise, splitwise_rules
 from benchmarks.bare_loop import served
+from benchmarks.process import spent
+from benchmarks.serving_scenarios import KEPT_UP_WITH, poisson_service
+from benchmarks.startup import COMMAND, ENVIRONMENT
 from benchmarks.table import Row
 from sim.profiles.kernel_tables.package import installed
 from sim.units import NS_PER_S
 
-GIBIBYTE = 1 << 30
 MEBIBYTE = 1 << 20
-KEPT_UP_WITH = "1000 request/s"
-"""Eight replicas answer 1,190 a second: at 1,600 a quarter of all requests ever asked waits in the end, which is what
-the first rows measure, and what a billion of them would not fit into memory with."""
 EXPLAIN = 0.15
 """A larger difference from another simulator's result wants an explanation."""
-
-
-def poisson_service(
-    requests: int,
-    routing: str,
-    *,
-    seed: int = 0,
-    engine: str = "fast",
-    model: str = "llama-3.1-8b",
-    weights: str = "fp8",
-    rate: str = "1600 request/s",
-) -> dict[str, Any]:
-    """Eight replicas, a GPU each, and short requests; by default more of them than they keep up with."""
-    return {
-        "name": "Poisson requests to eight replicas",
-        "seed": seed,
-        "start": "2025-01-01T00:00:00Z",
-        "site": {"name": "none", "grid": {"intensity": "400 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.2}},
-        "cluster": {"nodes": [{"profile": "dgx-h100", "count": 1}]},
-        "workloads": {
-            "chat": {
-                "kind": "serving",
-                "model": model,
-                "stack": "generic-2025",
-                "precision": {"weights": weights},
-                "replicas": {"count": 8},
-                "batching": {"max_num_seqs": 256, "max_num_batched_tokens": 2048, "prefill": "chunked"},
-                "routing": routing,
-                "arrivals": {"kind": "poisson", "rate": rate, "requests": requests},
-                "lengths": {
-                    "kind": "separate",
-                    "prompt": {"kind": "lognormal", "mean": 200, "cv": 1.0, "max": 4096},
-                    "output": {"kind": "lognormal", "mean": 64, "cv": 1.0, "max": 1024},
-                },
-                "cpu_load": 0.1,
-                "engine": engine,
-            }
-        },
-        "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
-        "outputs": {"bin": "1 h"},
-    }
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -86,7 +42,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def rows(*, quick: bool) -> list[Row]:
     """All of it; ``quick`` shrinks the long ones and says so."""
     sim.run(poisson_service(1000, "round-robin"))  # compiled, or read from the cache
-    return [*_azure(), *_throughput(quick=quick), *_kernels(quick=quick), *_twins(quick=quick), *_billion(quick=quick)]
+    return [*_azure(), *_throughput(quick=quick), *_kernels(quick=quick), *_twins(quick=quick)]
 
 
 def _azure() -> Sequence[Row]:
@@ -101,15 +57,14 @@ def _azure() -> Sequence[Row]:
         from sim.results.files import to_yaml
 
         file.write_text(to_yaml(scenario))
-        command = [sys.executable, "-c", "from sim.cli import main; main()", "run", str(file), "--quiet"]
-        whole, _ = _timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+        whole = spent([*COMMAND, "run", str(file), "--quiet"], Path(folder), ENVIRONMENT)
     from sim.workload.traces import read_trace
 
     found = results.summary["serving"]["conv"]
     told_again = splitwise_rules.medians(read_trace(splitwise.TRACE).requests, splitwise.LATENCIES)
     rows = [
-        Row("Azure 2023, 8 x TP8, read and simulate", seconds, "s", 1.0, "Splitwise-sim 10.4 s"),
-        Row("the same, whole command", whole, "s", 4.0, "a fresh process, the compiled engine cached"),
+        Row("Azure 2023, 8 x TP8, read and simulate", seconds, "s", 1.0, "beside-splitwise has the other"),
+        Row("the same, whole command", whole.wall_s, "s", 4.0, f"{whole.cpu_s:.1f} s of CPU, {whole.peak_mib:.0f} MiB"),
     ]
     for name, label in (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("e2e_s", "E2E")):
         rows.append(
@@ -207,22 +162,3 @@ def _twins(*, quick: bool) -> Sequence[Row]:
     same = {**plain.summary["serving"]["chat"], "engine": ""} == {**fast.summary["serving"]["chat"], "engine": ""}
     note = f"{requests:,} requests, whole runs, {plain_s:.1f} s against {fast_s:.2f} s; results equal: {same}"
     return [Row("compiled engine against plain", plain_s / fast_s, "x", note=note)]
-
-
-def _many(arguments: tuple[int, int]) -> tuple[float, int]:
-    requests, seed = arguments
-    seconds, _ = _timed(lambda: sim.run(poisson_service(requests, "round-robin", seed=seed, rate=KEPT_UP_WITH)))
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _billion(*, quick: bool) -> Sequence[Row]:
-    total = 20_000_000 if quick else 1_000_000_000
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        seconds, done = _timed(lambda: list(pool.map(_many, [(total // 2, 1), (total // 2, 2)])))
-    memory = max(peak for _, peak in done)
-    scaled = seconds * 1_000_000_000 / total
-    note = "measured" if total == 1_000_000_000 else f"scaled up from {total:,}: run without --quick to measure it"
-    return [
-        Row("1,000,000,000 requests, two processes", scaled / 60, "min", 4.0, note),
-        Row("memory of each", memory / GIBIBYTE, "GiB", 1.0, f"{memory / MEBIBYTE:.0f} MiB at most"),
-    ]

@@ -194,6 +194,8 @@ def log_of(stints: Sequence[Stint]) -> Allocations:
 class _Holder:
     """Holds slots of machines and says all of it beforehand."""
 
+    knows_later = False
+
     def node_lost(self, node: Node) -> None:
         """Nobody fails here through the node itself."""
 

@@ -232,8 +232,9 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
     return World(settings, chunks, costs, roles, [0] * replicas, [room] * replicas, sorted(actions))
 
 
-def observe(world: World, engine: str) -> list[object]:
-    """Everything that can be seen of a world from outside, in the order in which it is seen."""
+def observe(world: World, engine: str, *, instants: bool = False) -> list[object]:
+    """Everything that can be seen of a world from outside, in the order in which it is seen; with ``instants`` at how
+    many the pool has stopped, too, which the engines do at others."""
     pool = build(engine, world.settings, world.chunks, costs=world.costs, roles=world.roles, blocks=world.blocks)
     seen: list[object] = []
     for i in range(len(world.roles)):
@@ -270,4 +271,6 @@ def observe(world: World, engine: str) -> list[object]:
     seen.append(pool.take_rows().tolist())
     seen.append(pool.counts)
     seen.append(pool.sketches.tolist())
+    if instants:
+        seen.append(pool.instants)
     return seen

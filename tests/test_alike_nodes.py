@@ -16,7 +16,7 @@ from sim.engine import world as engine_world
 from sim.engine.clock import Clock
 from sim.engine.cluster import Spares
 from sim.engine.control import CapPlan
-from sim.engine.draws import NodeHardware
+from sim.engine.draws import NodeHardware, Rest
 from sim.engine.failures import NodeFailures
 from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Recorder
@@ -28,7 +28,7 @@ from tests.test_caps import simple
 from tests.test_forecasts import hourly
 from tests.test_reliability import RECOVERY, hazards
 from tests.test_service import service
-from tests.worlds import H, S, Tape, hardware, job, pool
+from tests.worlds import H, S, Tape, hardware, job, pool, run
 
 
 class NodesAlone(Sequence[Node]):
@@ -184,3 +184,17 @@ def test_nodes_that_share_meters_are_booked_as_nodes_alone_are(seed: int) -> Non
 @given(st.integers(0, 2**32))
 def test_under_policies_too(seed: int) -> None:
     check_same(policed_world(seed), seed)
+
+
+@pytest.mark.parametrize("on_hosts", [False, True])
+def test_many_nodes_draw_what_few_do_also_where_they_work_on_hosts_alone(on_hosts: bool) -> None:
+    """As a group and one by one: GPUs of nodes whose hosts alone work stay idle, and what serves them at rest."""
+    drawn = []
+    kind = replace(hardware(), parts=(Rest("nic", 5.0, 20.0),))
+    for fewest in (2, 1_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine_gang, "FEWEST_NODES", fewest)
+            plan = job(gpus=16, on_hosts=on_hosts)
+            _, ledger = run([pool(4, hardware=kind)], [plan], duration_ns=2 * H)
+            drawn.append(ledger.total_j())
+    assert drawn[0] == pytest.approx(drawn[1], rel=1e-12), "sums of nodes round otherwise"

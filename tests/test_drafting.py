@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sim.build.deployment import Deployment
@@ -14,8 +15,8 @@ CATALOG = Catalog()
 GUESSES = 4
 
 
-def cost(draft: str | None) -> IterationCost:
-    """Of Llama 3.1 8B on one GPU, which verifies four guesses a sequence whoever makes them."""
+def deployed(draft: str | None) -> Deployment:
+    """Llama 3.1 8B on one GPU, which verifies four guesses a sequence whoever makes them."""
     written = {
         "kind": "serving", "model": "llama-3.1-8b", "stack": "generic-2025", "precision": {"weights": "bf16"},
         "replicas": {"count": 1}, "routing": "round-robin", "cpu_load": 0.1,
@@ -26,7 +27,25 @@ def cost(draft: str | None) -> IterationCost:
     spec = Serving.model_validate(written)
     assert spec.replicas is not None
     gpu, node = CATALOG.gpu("nvidia-h100-sxm-80gb"), CATALOG.node("dgx-h100")
-    return Deployment.of(spec, spec.replicas, gpu, node, CATALOG).roofline(700.0, 4096)
+    return Deployment.of(spec, spec.replicas, gpu, node, CATALOG)
+
+
+def cost(draft: str | None) -> IterationCost:
+    """Of an iteration there, without a cap."""
+    return deployed(draft).roofline(700.0, 4096)
+
+
+@pytest.mark.parametrize("draft", [None, "llama-3.2-1b"])
+def test_what_is_kept_is_what_is_reckoned(draft: str | None) -> None:
+    kept = cost(draft)
+    tokens = np.arange(kept.table.shape[1] + 0.0)
+    for cap_w in (400.0, 700.0):
+        found, reckoned = (deployed(draft).roofline(cap_w, 4096, tokens=given) for given in (None, tokens))
+        assert np.array_equal(found.table, reckoned.table)
+        assert np.array_equal(found.slope, reckoned.slope)
+        assert (found is kept) == (cap_w == 700.0)
+    with pytest.raises(ValueError, match="read-only"):
+        kept.table[...] = 0.0
 
 
 def test_a_prompt_passes_through_the_draft_model_once() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -31,8 +29,8 @@ from sim.results.files import write
 from sim.running.explain import explained, explanations
 
 from .catalogued import leaves
+from .commands import coldaisle
 
-COMMAND = Path(sys.executable).with_name("coldaisle")
 WORLDS: Mapping[str, Mapping[str, Any]] = {
     "bloom-training": {},
     "solar-and-battery": {"duration": "2 d", "workloads.pretrain.work.gpu_hours": 2000},
@@ -200,7 +198,7 @@ def test_an_unknown_path_names_the_nearest(folder: Path) -> None:
         ("nonsense", "energy_kwh.*"),
         ("energy_kwh.by_component.*x", "nearest"),
     ):
-        done = subprocess.run([COMMAND, "explain", folder, path], capture_output=True, text=True, check=False)
+        done = coldaisle("explain", str(folder), path, cwd=folder)
         assert done.returncode == 2
         assert nearest in done.stderr
         assert done.stdout == ""

@@ -18,6 +18,7 @@ from sim.explore.guard import KEPT
 from sim.results.catalogue.quantity import value_in
 from sim.results.files import write
 from sim.results.results import Results
+from tests.commands import coldaisle
 from tests.explored import Client, served
 from tests.hostile import MARKUP, renamed
 from tests.small import small
@@ -334,8 +335,6 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("given", "says"), [(["nowhere"], "is no folder"), ([".", "--port", "70000"], "65535")])
 def test_what_cannot_be_opened_is_refused(tmp_path: Path, given: list[str], says: str) -> None:
-    code = "from sim.cli import main; main()"
-    words = [sys.executable, "-c", code, "open", *given, "--no-browser"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = coldaisle("open", *given, "--no-browser", cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr

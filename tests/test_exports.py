@@ -9,7 +9,6 @@ import json
 import math
 import re
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -34,9 +33,10 @@ from sim.exports.tables import TABLES
 from sim.measure.readers import codecarbon as reader
 from sim.reading import read_parquet
 from sim.results.files import CRATE, MANIFEST, OPTIONAL, SUMMARY, write
-from sim.spec.schema import scenario_schema
 from sim.units import G_PER_KG, J_PER_KWH, NS_PER_S
+from tests.commands import coldaisle
 from tests.exported_runs import SCENARIOS, run_of
+from tests.schemas import scenario_validator, validator_of
 from tests.small import small
 
 RUNS = list(SCENARIOS)
@@ -59,7 +59,7 @@ def texts(name: str) -> Iterator[tuple[str, str, str]]:
 
 
 def valid(value: Any, name: str) -> None:
-    Draft202012Validator(schema_of(name)).validate(value)
+    validator_of(name).validate(value)
 
 
 def thinned(some: list[Any]) -> list[Any]:
@@ -123,7 +123,7 @@ def test_every_export_is_as_its_schema_says(name: str) -> None:
             for row in rows:
                 valid(row, one)
         elif form in (".prom", ".txt"):
-            validator = Draft202012Validator(schema_of(one))
+            validator = validator_of(one)
             for sample in thinned([*samples(text)]):
                 validator.validate(sample)
         else:
@@ -137,7 +137,7 @@ def test_every_file_of_a_run_is_as_its_schema_says(name: str) -> None:
     for path in folder.iterdir():
         if path.suffix == ".parquet":
             table = read_parquet(path)
-            validator = Draft202012Validator(schema_of(path.stem))
+            validator = validator_of(path.stem)
             for row in table.take(np.array(thinned([*range(len(table))]), dtype=np.int64)).to_pylist():
                 plain = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in row.items()}
                 validator.validate(plain)
@@ -145,7 +145,7 @@ def test_every_file_of_a_run_is_as_its_schema_says(name: str) -> None:
             valid(json.loads(path.read_text(encoding="utf-8")), path.stem)
         elif path.suffix == ".yaml":
             data = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-            Draft202012Validator(scenario_schema()).validate(data)
+            scenario_validator().validate(data)
 
 
 def test_schemas_are_schemas_and_know_every_table_of_a_run() -> None:
@@ -163,10 +163,10 @@ def test_schemas_are_schemas_and_know_every_table_of_a_run() -> None:
 def test_a_schema_refuses_what_is_wrong() -> None:
     whole = json.loads(exported(run_of("small").folder, "sci"))
     for path, wrong in (("sci_g_per_unit", "1"), ("standard", "SCI"), ("start", None)):
-        assert list(Draft202012Validator(schema_of("sci")).iter_errors({**whole, path: wrong})), path
+        assert list(validator_of("sci").iter_errors({**whole, path: wrong})), path
     row = rows_of(exported(run_of("small").folder, "codecarbon"))[0]
-    assert list(Draft202012Validator(schema_of("codecarbon")).iter_errors({**row, "pue": 1.25}))
-    assert list(Draft202012Validator(schema_of("ledger")).iter_errors(dict.fromkeys(TABLES["ledger"][1])))
+    assert list(validator_of("codecarbon").iter_errors({**row, "pue": 1.25}))
+    assert list(validator_of("ledger").iter_errors(dict.fromkeys(TABLES["ledger"][1])))
 
 
 def test_a_run_that_did_no_unit_is_not_said_to_have_none() -> None:
@@ -542,12 +542,10 @@ def test_a_damaged_run_is_not_exported(tmp_path: Path) -> None:
             exported(folder, name)
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    program = [str(Path(sys.executable).with_name("coldaisle")), *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, check=False)
-
-
 def test_the_command_lists_writes_and_says_what_a_run_lacks(tmp_path: Path) -> None:
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return coldaisle(*map(str, arguments), cwd=tmp_path)
+
     folder = run_of("market").folder
     listed = command("export", "--list")
     assert listed.returncode == 0

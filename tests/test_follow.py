@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from sim.follow.rounds import Times, following
 from sim.follow.server import TOKEN, Server, server_at
 from sim.follow.twin import Asked
 from sim.units import NS_PER_S
+from tests.commands import coldaisle
 from tests.prometheus_server import NO_PROMETHEUS, Samples, has_prometheus, prometheus
 from tests.small import small
 
@@ -38,9 +38,6 @@ GPUS, SOCKETS = 8, 2
 GAP_S = (600.0, 900.0)
 """Of the window, in which node b's exporters are away in cluster ``gap``: Prometheus would bridge these 5 min."""
 WRAP_J = 2**32 * 15.258e-6
-
-
-COLDAISLE = str(Path(sys.executable).with_name("coldaisle"))
 
 
 def scenario() -> dict[str, Any]:
@@ -211,9 +208,9 @@ def test_the_command_exits_by_the_drift_and_exports_it(url: str, file: str, tmp_
     out = tmp_path / "twin.prom"
 
     def run(cluster: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [COLDAISLE, "follow", file, "--prometheus", url, "--start", START, "--end", END]
+        command = ["follow", file, "--prometheus", url, "--start", START, "--end", END]
         command += ["--match", f'cluster="{cluster}"', "--tolerance", "10%", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return coldaisle(*command, cwd=tmp_path)
 
     same = run("same", "--json", "--metrics", str(out))
     assert same.returncode == 0, same.stderr

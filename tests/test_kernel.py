@@ -37,7 +37,7 @@ def test_index_expressions_are_few_and_none_has_a_column() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Subscript)
     ]
-    assert 0 < len(found) <= 220  # a request has a row while it waits, and another once it was admitted
+    assert 0 < len(found) <= 240  # a request has a row while it waits, another once admitted; lists of replicas, too
     named = [ast.unparse(node) for node in found if isinstance(node.slice, ast.Name) and node.slice.id.isupper()]
     assert not named
 
@@ -49,6 +49,7 @@ def test_the_fingerprint_knows_every_module_of_the_kernel() -> None:
     others = {
         "sim.engine.serving.plan",
         "sim.engine.serving.records",
+        "sim.engine.serving.request_records",
         "sim.engine.serving.compiled",
         "sim.engine.serving.layout",
     }
@@ -153,15 +154,15 @@ def test_a_copy_with_two_routers_swapped_is_compiled_anew(tmp_path: Path) -> Non
     swapped = file.read_text().replace('"random",\n    "join-shortest-queue"', '"join-shortest-queue",\n    "random"')
     assert swapped != file.read_text()
     file.write_text(swapped)
-    assert _twins(tmp_path) == "True"
+    assert _twins(tmp_path, NUMBA_OPT="0") == "True"  # a moment's run is not worth the time that fast code takes LLVM
 
 
-def _twins(folder: Path) -> str:
+def _twins(folder: Path, **variables: str) -> str:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_CACHE")}
     done = subprocess.run(
         [sys.executable, "-c", TWINS],
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(folder)},
+        env=kept | {"PYTHONPATH": str(folder)} | variables,
         capture_output=True,
         text=True,
         check=False,

@@ -23,7 +23,8 @@ from sim.engine.fleet.fast_rows import run_rows
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.kernels import build, loading
 from sim.engine.kernels.loading import FLEET, KERNELS, METERING, SERVING, NotBuiltError, built, by_numba
-from sim.engine.serving import fast, plan, service
+from sim.engine.serving import fast, plan
+from sim.engine.serving.pools import make_pool
 from sim.engine.serving.reference.pool import ReferencePool
 from tests.fleet_logs import Case, cases
 from tests.serving_worlds import World, linear_cost, observe, worlds
@@ -145,7 +146,7 @@ def test_without_library_and_numba_the_plain_engines_run_and_it_is_told(monkeypa
     assert "without compiled kernels" in told
     settings = plan.Settings(max_num_seqs=4, max_num_batched_tokens=64, router=0, seed=7)
     group: Any = SimpleNamespace(most=1, lanes=1, role=plan.ANY, kv_blocks=100, costs=(0,))
-    assert isinstance(service.make_pool("fast", settings, [linear_cost()], [group], lambda: None), ReferencePool)
+    assert isinstance(make_pool("fast", settings, [linear_cost()], [group], lambda: None), ReferencePool)
 
 
 def test_without_a_compiler_there_is_no_library_but_there_is_a_wheel(

@@ -32,6 +32,8 @@ from tests.worlds import S, hardware
 class Teller:
     """Holds slots, and tells what it has been given to tell."""
 
+    knows_later = True
+
     def __init__(self, tells: Activity | None) -> None:
         self.tells = tells
 

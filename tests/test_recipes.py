@@ -30,8 +30,9 @@ def written(folder: Path, *names: str) -> None:
 
 
 def told(code: str, folder: Path) -> Any:
-    """What ``code`` prints as JSON in ``folder``, whose modules come before all others."""
-    there = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    """What ``code`` prints as JSON in ``folder``, whose modules come before all others. Kernels compiled for it run
+    once, for a moment: to make them fast would take LLVM longer than it saves."""
+    there = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_OPT": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=there, capture_output=True, text=True, check=False
     )

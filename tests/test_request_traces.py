@@ -234,6 +234,8 @@ def test_replay_scales_and_repeats(tmp_path: Path) -> None:
     fast = next(replay(trace, rate_scale=2.0, output_scale=0.01).chunks())
     assert fast.arrival_ns.tolist() == [0, 1_500_000_000]
     assert fast.output_tokens.tolist() == [1, 1]
+    assert replay(trace).longest_sequence() == 1030 + 5
+    assert replay(trace, prompt_scale=2.0).longest_sequence() == 2060 + 5
     assert replay(trace, prompt_scale=2.0).block_tokens == 0  # other prompts than those that were hashed
     laps = list(replay(trace, repeat=True, until_ns=10 * NS_PER_S).chunks())
     times = np.concatenate([lap.arrival_ns for lap in laps])

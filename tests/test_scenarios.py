@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
@@ -15,6 +14,7 @@ from sim.profiles import Catalog, GPUProfile
 from sim.spec.schema import scenario_schema
 from tests.catalogued import uncatalogued
 from tests.commands import coldaisle
+from tests.schemas import scenario_validator
 from tests.small import small
 
 
@@ -33,11 +33,13 @@ def test_a_shipped_scenario_runs_and_balances(name: str) -> None:
             assert result.get("unfinished", 0) == 0 or group == "serving" or cut_short
 
 
+def test_the_schema_is_one() -> None:
+    scenario_validator().check_schema(scenario_validator().schema)
+
+
 @pytest.mark.parametrize("name", sorted(shipped_scenarios()))
 def test_the_schema_accepts_what_the_loader_accepts(name: str) -> None:
-    schema = scenario_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = scenario_validator()
     written = json.loads(json.dumps(YAML(typ="safe").load(shipped_scenarios()[name]), default=_utc))
     assert list(validator.iter_errors(written)) == []
     assert list(validator.iter_errors(load_scenario(name).resolved())) == []
@@ -48,7 +50,7 @@ def _utc(value: object) -> str:
 
 
 def test_the_schema_refuses_what_the_loader_refuses() -> None:
-    validator = jsonschema.Draft202012Validator(scenario_schema())
+    validator = scenario_validator()
     data = small()
     assert list(validator.iter_errors(data)) == []
     data["site"]["grid"] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,9 +18,9 @@ from sim.loading.scenario import load_scenario
 from sim.quantities import Share
 from sim.signals import Signal
 from sim.spec.schedules import FlexibleStart
-from sim.spec.schema import scenario_schema
 from sim.spec.workloads import Training
 from sim.workload.records import JobRecord, ScheduleRecord
+from tests.schemas import scenario_validator
 from tests.small import small
 from tests.test_forecasts import hourly
 from tests.worlds import H, S, job, pool, run
@@ -335,5 +334,4 @@ def test_every_kind_reads_back_as_it_was_written() -> None:
         again = load_scenario(loaded.resolved())
         assert again.scenario == loaded.scenario
         assert again.resolved() == loaded.resolved()
-        validator = jsonschema.Draft202012Validator(scenario_schema())
-        assert list(validator.iter_errors(loaded.resolved())) == []
+        assert list(scenario_validator().iter_errors(loaded.resolved())) == []

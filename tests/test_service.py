@@ -79,8 +79,8 @@ def erlang_c_wait_s(servers: int, offered: float, service_s: float) -> float:
 DURATION = 100_000 * S
 
 
-def _poisson(rate: float, seed: int = 1) -> Ints:
-    return poisson(rate, DURATION, Streams(seed)("arrivals/api"))
+def _poisson(rate: float, seed: int = 1, *, duration_ns: int = DURATION) -> Ints:
+    return poisson(rate, duration_ns, Streams(seed)("arrivals/api"))
 
 
 def _exponential(seed: int = 1) -> Exponential:
@@ -90,7 +90,7 @@ def _exponential(seed: int = 1) -> Exponential:
 @pytest.mark.slow
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (1, 0.8), (2, 0.7), (5, 0.85)])
 def test_waiting_follows_erlang_c(servers: int, load: float) -> None:
-    arrivals = _poisson(load * servers)
+    arrivals = _poisson(load * servers, duration_ns=DURATION * 2 // (servers + 1))  # several forget sooner
     log, _ = serve(service(arrivals, replicas=servers, factor=_exponential()), nodes=servers)
     arrival, start, _ = columns(log)
     order = np.argsort(arrival)
@@ -117,7 +117,7 @@ def test_waiting_at_one_server_follows_pollaczek_khinchine(cv: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("servers", "offered"), [(1, 0.7), (3, 2.5)])
 def test_without_a_queue_blocking_follows_erlang_b(servers: int, offered: float) -> None:
-    arrivals = _poisson(offered, 3)
+    arrivals = _poisson(offered, 3, duration_ns=DURATION * 2 // (servers + 1))
     log, _ = serve(service(arrivals, replicas=servers, queue_limit=0, factor=_exponential(3)), nodes=servers)
     blocking = offered**servers / factorial(servers) / sum(offered**k / factorial(k) for k in range(servers + 1))
     rejected = np.isin(arrivals, np.frombuffer(log.rejected_ns, dtype=np.int64))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 
+from sim.engine.serving import laying
 from sim.workload.routers import ROUTERS
 from tests.repeats import repeats
 from tests.serving_worlds import World, observe, worlds
@@ -24,6 +26,15 @@ def test_the_engines_agree(world: World) -> None:
 @settings(max_examples=40)
 def test_the_engines_agree_on_who_is_asked_among_many(world: World) -> None:
     assert observe(world, "fast") == observe(world, "reference")
+
+
+@given(worlds(most_replicas=20, most_requests=60))
+@settings(max_examples=60)
+def test_following_replicas_one_after_the_other_changes_nothing(world: World) -> None:
+    """Nor does it where rows and instants are so many that their memory has to grow meanwhile."""
+    together = observe(world, "fast", instants=True)
+    with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9):
+        assert observe(world, "fast", instants=True) == together
 
 
 @pytest.mark.slow

@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 import sim
 from sim.engine.serving import service
+from sim.engine.serving.pools import make_pool
 from sim.errors import InputError
 from sim.profiles import Catalog
 from sim.profiles.model import shape
 from sim.profiles.terms import Device
 from sim.results.files import to_json, write
 from sim.results.results import Results
+from sim.workload.replay import Replay
 from tests.iterations import H100, PLAIN, cost_of, layout, named
 
 SMALL_LENGTHS: dict[str, Any] = {
@@ -104,7 +106,6 @@ def test_a_pool_goes_with_its_run_and_waits_for_no_collector(monkeypatch: pytest
         pools.append(weakref.ref(pool))
         return pool
 
-    make_pool = service.make_pool
     monkeypatch.setattr(service, "make_pool", watched)
     gc.collect()
     gc.disable()
@@ -424,6 +425,24 @@ def test_bad_rows_are_named_in_the_order_of_the_file(tmp_path: Path) -> None:
     from sim.results.services import service_remarks
 
     assert "6 rows of its trace were left out" in service_remarks({"chat": served(results)})[0]
+
+
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+@pytest.mark.parametrize("prefill", ["mixed", "prioritized"])
+def test_costs_go_no_further_than_a_trace_can_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefill: str, engine: str
+) -> None:
+    """Whole prompts, and those who are preempted with what they had answered: the same run as with costs of any prompt
+    that fits into memory."""
+    rows = "".join(f"2025-03-03 00:10:00.{i:03d},{700 + 37 * i},{260 - 3 * i}\n" for i in range(40))
+    asked = trace(tmp_path, rows)
+    chat = asked["workloads"]["chat"]
+    chat |= {"model": "qwen3-32b", "engine": engine, "replicas": {"count": 1}}
+    chat["batching"]["prefill"] = prefill
+    short = sim.run(asked)
+    monkeypatch.setattr(Replay, "longest_sequence", lambda _: 1 << 17)
+    assert served(short)["preemptions"] > 0
+    assert to_json(sim.run(asked).summary) == to_json(short.summary)
 
 
 def test_a_trace_of_another_day_is_not_played_to_nobody(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,6 @@ from sim.cli.starters import KINDS
 from sim.loading.scenario import load_scenario, parse_assignments
 from tests.commands import coldaisle
 
-COMMAND = Path(sys.executable).with_name("coldaisle")
 CHOICE = re.compile(r"^ *#(?=[a-z_]+: )", re.MULTILINE)
 """A line with a choice that is left out."""
 TRY = re.compile(r"^# Try: coldaisle run (.+)$", re.MULTILINE)
@@ -84,7 +81,7 @@ def test_it_is_written_as_people_would(written: Path) -> None:
 
 def test_nothing_is_written_over(written: Path) -> None:
     before = {path: path.read_bytes() for path in written.parent.iterdir()}
-    done = subprocess.run([COMMAND, "init", written.stem], capture_output=True, text=True, check=False)
+    done = coldaisle("init", written.stem, cwd=Path.cwd())
     assert done.returncode == 2
     assert "nothing is written over" in done.stderr
     assert {path: path.read_bytes() for path in written.parent.iterdir()} == before
@@ -92,8 +89,7 @@ def test_nothing_is_written_over(written: Path) -> None:
 
 def test_a_file_beside_it_is_not_written_over_either(tmp_path: Path) -> None:
     (tmp_path / "hall-weather.csv").write_text("mine", encoding="utf-8")
-    command = [str(COMMAND), "init", "site", "--out", str(tmp_path / "hall.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = coldaisle("init", "site", "--out", "hall.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["hall-weather.csv"]
 
@@ -118,13 +114,14 @@ def test_odd_names_stay_names(tmp_path: Path) -> None:
 
 
 def test_without_a_kind_they_are_listed(tmp_path: Path) -> None:
-    done = subprocess.run([COMMAND, "init"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = coldaisle("init", cwd=tmp_path)
+    assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [*KINDS]
     assert done.stderr == ""
     assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
-    done = subprocess.run([COMMAND, "init", "traning"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = coldaisle("init", "traning", cwd=tmp_path)
     assert done.returncode == 2
     assert "did you mean 'training'" in done.stderr

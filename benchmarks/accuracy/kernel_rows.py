@@ -8,7 +8,7 @@ experts, experts a token) however it is sliced.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.accuracy.kernel_compiling import compiled
+from benchmarks.accuracy.kernel_lanes import in_tasks, in_turn, places
 from benchmarks.accuracy.kernel_meter import Ints, Runs, loops
 from benchmarks.accuracy.sources import MEASURED
 from sim.profiles.kernel_power import KernelWork, Number
@@ -37,7 +38,8 @@ BF16, FP8, FP4 = 16, 8, 4
 
 @dataclass(frozen=True)
 class Board:
-    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W at most."""
+    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W at most; and
+    how many a node has."""
 
     file: str
     profile: str
@@ -46,11 +48,12 @@ class Board:
     byte_per_s: float
     flop_per_s: float
     limit_w: float
+    gpus: int
 
 
-H200 = Board("h200_sxm", "nvidia-h200-sxm-141gb", 132, 50e6, 4.8e12, 989.5e12, 700.0)
-B200 = Board("b200_sxm", "nvidia-b200-sxm-180gb", 148, 126e6, 7.7e12, 2250e12, 1000.0)
-GB200 = Board("gb200", "nvidia-gb200-186gb", 152, 126e6, 8.0e12, 2500e12, 1200.0)
+H200 = Board("h200_sxm", "nvidia-h200-sxm-141gb", 132, 50e6, 4.8e12, 989.5e12, 700.0, 8)
+B200 = Board("b200_sxm", "nvidia-b200-sxm-180gb", 148, 126e6, 7.7e12, 2250e12, 1000.0, 8)
+GB200 = Board("gb200", "nvidia-gb200-186gb", 152, 126e6, 8.0e12, 2500e12, 1200.0, 4)
 BOARDS = (H200, B200, GB200)
 
 
@@ -92,9 +95,15 @@ class Kernels:
     words: npt.NDArray[np.str_]
     eager: npt.NDArray[np.bool_]
     paused: npt.NDArray[np.bool_]
+    launches: Floats
 
     def __len__(self) -> int:
         return len(self.watts)
+
+    def launched(self, host_s: float) -> Kernels:
+        """The same, where a host takes so long for a launch one by one: fewer of them are aimed at."""
+        loop_s, warm_s = loops(self.seconds, self.launches, host_s)
+        return replace(self, runs=replace(self.runs, loop_s=loop_s, warm_s=warm_s))
 
 
 def _columns(table: pd.DataFrame, *names: str) -> tuple[Floats, ...]:
@@ -162,6 +171,7 @@ def _kernels(
         table[word].to_numpy(np.str_),
         np.zeros(len(table), dtype=np.bool_) if eager is None else eager,
         np.zeros(len(table), dtype=np.bool_) if paused is None else paused,
+        np.broadcast_to(np.asarray(launches, dtype=np.float64), len(table)),
     )
 
 
@@ -298,8 +308,11 @@ def latent_modules(table: pd.DataFrame, board: Board, *, prompts: bool) -> Kerne
                 )
             )  # fmt: skip
             parts.append((rows, together(*kernels)))
+    block = _codes(table, "model", "mla_dtype", "kv_cache_dtype", "gemm_type", "num_heads")
+    loops_of = (table[name].to_numpy(np.int64) for name in ("batch_size", "isl", "step"))
     return _kernels(
-        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=("model", "num_heads"), word="gemm_type"
+        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=("model", "num_heads"), word="gemm_type",
+        lane=in_turn(places(block, *loops_of), board.gpus),
     )  # fmt: skip
 
 
@@ -336,7 +349,8 @@ def mixtures(table: pd.DataFrame, board: Board) -> Kernels:
     )
     return _kernels(
         table, _merged(parts), launches=np.where(even, 1.0, 5.0), host_s=MODULE_LAUNCH_S,
-        shape=("hidden_size", "inter_size", "topk", "num_experts"), word="moe_dtype", lane=_codes(table, *task),
+        shape=("hidden_size", "inter_size", "topk", "num_experts"), word="moe_dtype",
+        lane=in_tasks(_codes(table, *task)),
     )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Name = TypeVar("Name", str, tuple[str, str])
+_Drawn = tuple[list[int], list[float], list[int], bool]
+"""Rows, W and slots of draws, and whether any of them are of parts of slots."""
 
 
 WAN = "wan"
@@ -200,10 +202,11 @@ class LedgerRecorder:
         self.left: dict[Any, Any] = {}
         """Where those whose draws are worked out later keep what they leave; they know it by keys of their own."""
         self._leaving: dict[Later, str] = {}
+        self._drawn: dict[int, tuple[Sequence[Drawing], str, _Drawn]] = {}  # by identity
 
     def record(self, pool: str, draws: Sequence[Drawing], start_ns: int, end_ns: int, count: int = 1) -> None:
         """Books every draw from ``start_ns`` to ``end_ns``, of ``count`` nodes that draw alike one after the other."""
-        parts = any(draw.milli for draw in draws)
+        rows, watts, slots, parts = self._known(pool, draws)
         if parts and count > 1:
             for _ in range(count):
                 self.record(pool, draws, start_ns, end_ns)
@@ -212,10 +215,8 @@ class LedgerRecorder:
         edges = self._bins.edges
         first = self._bins.index(start_ns)
         last = first if end_ns <= edges[first + 1] else self._bins.index(end_ns - 1)
-        rows = self._rows_of(pool, draws)
         if parts:
             self._add_parts(rows, draws, first, start_ns, end_ns)
-        watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
         if count == 1 and last - first < FEW_BINS:
             self._waiting.add(rows, watts, slots, start_ns, end_ns)
             if self._waiting.draws > MOST_WAITING:
@@ -265,12 +266,29 @@ class LedgerRecorder:
         count = self._bins.index(end_ns - 1) + 1 if end_ns else 0
         edges = np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)
         self._round_parts()
-        rows = [
-            (Key(self._site_of[pool], pool, *names), self._energy[row, :count], self._slots[row, :count])
-            for pool, own in self._rows.items()
-            for names, row in own.items()
-        ]
-        return Ledger.of(edges, rows)
+        keys: list[Key] = []
+        rows: list[int] = []
+        for site, pool in sorted((self._site_of[pool], pool) for pool in self._rows):
+            own = self._rows[pool]
+            names = sorted(own)
+            keys += [Key(site, pool, *name) for name in names]
+            rows += map(own.__getitem__, names)
+        return Ledger(edges, tuple(keys), self._energy[rows, :count], self._slots[rows, :count])
+
+    def _known(self, pool: str, draws: Sequence[Drawing]) -> _Drawn:
+        """What is booked of draws: worked out once, where somebody draws the same again and again."""
+        if type(draws) is not tuple:
+            return self._drawn_of(pool, draws)
+        known = self._drawn.get(id(draws))
+        if known is None or known[0] is not draws or known[1] != pool:
+            if len(self._drawn) >= MOST_KNOWN:
+                self._drawn.clear()
+            known = self._drawn[id(draws)] = (draws, pool, self._drawn_of(pool, draws))
+        return known[2]
+
+    def _drawn_of(self, pool: str, draws: Sequence[Drawing]) -> _Drawn:
+        watts, slots = [draw.watts for draw in draws], [draw.slots for draw in draws]
+        return self._rows_of(pool, draws), watts, slots, any(draw.milli for draw in draws)
 
     def _rows_of(self, pool: str, draws: Sequence[Drawing]) -> list[int]:
         """The row of each draw."""
@@ -377,6 +395,8 @@ _NAMES = attrgetter("hardware", "component", "owner", "state")
 FEW_BINS = 8
 """Draws over fewer bins wait and are added with others; those over more are added to all their bins at once."""
 MOST_WAITING = 100_000
+MOST_KNOWN = 4096
+"""Draws whose rows are kept."""
 
 
 class _Block:

@@ -16,8 +16,8 @@ from sim.build.compression import (
     unstored_bytes,
 )
 from sim.build.drafter import IN_16_BITS, Drafter
+from sim.build.iteration_costs import of_all_tokens, of_tokens
 from sim.kinds import builder
-from sim.profiles.capped_step import BLOCK
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve, link_of
 from sim.profiles.kv import Blocks, Kept, blocks, kept
@@ -25,7 +25,7 @@ from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
-from sim.profiles.step import Floats, IterationCost, Known, iteration_cost
+from sim.profiles.step import Floats, IterationCost, Known
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
@@ -263,7 +263,7 @@ class Deployment:
             swap_byte_per_s=float(s.swap_bandwidth.value),
             expert_layer_s=_seconds(s.expert_layer),
             launch_s=_seconds(s.launch) + (_seconds(kernels.launch) if kernels is not None else 0.0),
-            graph_tokens=float(s.graph_tokens.value) if s.graph_tokens is not None else np.inf,
+            graph_tokens=0.0 if self.spec.eager else _number(s.graph_tokens, np.inf),
             prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
             expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),
@@ -332,24 +332,13 @@ class Deployment:
         """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
         and of these numbers of ``tokens`` where not of all that there may be."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
-        known_tokens = np.arange(self.most_tokens(longest_prompt) + 1.0) if tokens is None else tokens
-        drafter = self._drafter(device, stack, layout)
-        cost = iteration_cost(
-            layers or self.layers,
-            self.model,
-            device,
-            stack,
-            layout,
-            self.bytes(),
-            tokens=known_tokens,
-            most_sampled=float(self.verified * self.ranks),
-            block_tokens=self.spec.batching.block_tokens,
-            guesses=self.guesses,
-            draft=drafter.guessing() if drafter is not None else None,
-            known=known,
-        )
-        cost.slope[:, BLOCK] /= self.blocks.step  # of a token's KV in all layers before
-        return drafter.reading_along(cost, known_tokens, self.verified * self.ranks) if drafter is not None else cost
+        shared = (self.model, device, stack, layout, self.bytes(), self._drafter(device, stack, layout))
+        numbers = (self.verified * self.ranks, self.spec.batching.block_tokens, self.blocks.step, self.guesses)
+        most_tokens = self.most_tokens(longest_prompt)
+        if known is None and layers is None and tokens is None:
+            return of_all_tokens(most_tokens, self.layers, *shared, *numbers)
+        asked = np.arange(most_tokens + 1.0) if tokens is None else tokens
+        return of_tokens(asked, layers or self.layers, *shared, *numbers, known)
 
     def _drafter(self, device: Device, stack: Stack, layout: Layout) -> Drafter | None:
         """The draft model on the replica's own GPUs, where there is one."""

@@ -64,7 +64,8 @@ def serving_plan(
     groups: list[ReplicaGroup] = []
     for field, deployment in found.items():
         pool = resolved.pools[name][field]
-        groups.append(_group(field, deployment, changes, costs, pool, limits.get(field, ())))
+        longest = _longest_prompt(spec, deployment, source)
+        groups.append(_group(field, deployment, changes, costs, pool, limits.get(field, ()), longest))
     return ServingPlan(
         name=name,
         settings=_settings(spec, found, streams(f"serving/{name}"), caching=caching, rows=rows),
@@ -116,12 +117,12 @@ def _group(
     costs: list[StepCost],
     pool: str,
     limits: Sequence[FiniteChanges],
+    longest: int,
 ) -> ReplicaGroup:
     spec, replicas = deployment.spec, deployment.replicas
     times = _cap_times(deployment)
     caps = deployment.caps()
     starts = times if times and times[0] == 0 else [0, *times]
-    longest = int(min(deployment.longest_context(), LONGEST_PROMPT))
     under_cap = CostUnderCap(deployment, longest)
     by_cap: dict[float, int] = {}
     schedule, caps_w = [], []
@@ -169,6 +170,15 @@ class CostUnderCap:
 
 LONGEST_PROMPT = 1 << 17
 """Tokens of a prompt prefilled whole; longer ones need chunks."""
+
+
+def _longest_prompt(spec: Serving, deployment: Deployment, source: RequestSource) -> int:
+    """Tokens of the longest prompt that there may be: what fits, and of a trace what it asks for. Answers count, since
+    who is preempted computes them again. A closed batch is padded, and may hold more than it is asked."""
+    fits = int(min(deployment.longest_context(), LONGEST_PROMPT))
+    if isinstance(source, Replay) and spec.batching.prefill != "static":
+        return min(fits, source.longest_sequence())
+    return fits
 
 
 def _start_up(spec: Serving, deployment: Deployment) -> StartUp:

@@ -141,12 +141,17 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
                 read(profile) if profile is not None else None
             except InputError as error:
                 yield (*path, *field), error.problems[0].message
+        if spec.eager and isinstance(spec.step_time, MeasuredSteps):
+            yield (*path, "eager"), "has no effect on a table of measured iterations: leave it out"
         told: set[tuple[str, str]] = set()
         for group, deployment in resolved.deployments[name].items():
             if kernel_tables and isinstance(spec.step_time, KernelSteps):
                 found = [each for each in kernel_problems(spec.step_time, deployment) if each not in told]
                 told |= set(found)
                 yield from (((*path, "step_time", *([field] if field else [])), why) for field, why in found)
+            if spec.eager and deployment.stack.launch is None and "eager" not in {field for field, _ in told}:
+                told.add(("eager", spec.stack))
+                yield (*path, "eager"), f"needs a stack that knows what launches take, and {spec.stack!r} does not"
             for where, message in objections(deployment):
                 yield (*path, where) if where in ("precision", "compression") else (*path, group, where), message
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -40,8 +41,13 @@ class Spares:
     loaded_w: float
 
 
+_NUMBER = attrgetter("number")
+
+
 class _Standby:
     """Holds hot spares: their GPUs are loaded, for nobody yet."""
+
+    knows_later = False
 
     def node_lost(self, node: Node) -> None:
         """A spare that fails is mended as any node."""
@@ -261,8 +267,8 @@ class Cluster:
         pool = nodes[0].pool
         if pool in self._idle_timeout_ns:
             self._changed.update(dict.fromkeys(nodes))
-        first = self._first[pool]
-        self.fleet.machines.move_all([first + node.number for node in nodes], ON, nodes[0].free)
+        numbers = np.fromiter(map(_NUMBER, nodes), np.int64, len(nodes))
+        self.fleet.machines.move_all(self._first[pool] + numbers, ON, nodes[0].free)
 
     def _number(self, node: Node) -> int:
         """Its number in the fleet."""

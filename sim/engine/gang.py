@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -14,7 +14,7 @@ from sim.engine.courses import Activity
 from sim.engine.draws import Share, ShareState
 from sim.engine.fleet.request import Request
 from sim.engine.group import FEWEST_NODES, NodeGroup, SharedMeter
-from sim.engine.node import Node
+from sim.engine.node import Node, hold_all
 
 if TYPE_CHECKING:
     from sim.engine.cluster import Cluster
@@ -84,6 +84,7 @@ class Gang:
         self._group: NodeGroup | None = None
         self._apart: dict[Node, int] = {}
         self._told_by: Callable[[Node, int, int], Activity] | None = None
+        self.knows_later = False
 
     @property
     def told_by(self) -> Callable[[Node, int, int], Activity] | None:
@@ -97,6 +98,9 @@ class Gang:
                 node.leave_group()
             self._group, self._apart = None, {}
         self._told_by = told_by
+        self.knows_later = told_by is not None
+        for node in self.parts:
+            node.ask_anew()
 
     def take_together(self, nodes: Sequence[Node], slots: int) -> Sequence[Node]:
         """Holds nodes with so many slots each that are its own ``parts``, idle, as a group, where they are many, alike
@@ -127,25 +131,24 @@ class Gang:
         if self._group is None and len(self.parts) >= FEWEST_NODES and self._told_by is None and not self.cpu_share:
             self._form_group()
         if self._group is not None:
-            share = self._group.share  # of another owner, where a job has left its gang to the next
-            self._group.set(replace(share, owner=self.owner, state=state, gpu_w=gpu_w, cpu_load=cpu_load))
+            self._group.set(self._share(self._group.share.slots, state, gpu_w, cpu_load))
         if self.cpu_share:
             for node in self.apart:
                 node.hold(self, self.share_of(node, state, gpu_w, cpu_load))
-        else:
-            shares: dict[int, Share] = {}
-            for node, slots in self.apart.items():
-                if slots not in shares:
-                    shares[slots] = self.share_of(node, state, gpu_w, cpu_load)
-                node.hold(self, shares[slots])
+        elif self.apart:
+            shares = {slots: self._share(slots, state, gpu_w, cpu_load) for slots in set(self.apart.values())}
+            hold_all(self.apart, self, shares, self._cluster.env.now_ns)
         self._gather()
 
     def share_of(self, node: Node, state: ShareState, gpu_w: float, cpu_load: float) -> Share:
         """What it has of a node of its."""
         slots, cpus = self.parts[node], self.cpu_share.get(node)
         if cpus is None:
-            return Share(self.owner, slots, state, gpu_w, cpu_load, on_hosts=self.on_hosts)
+            return self._share(slots, state, gpu_w, cpu_load)
         return Share(self.owner, slots, state, gpu_w, 0.0, self.milli, cpu_load * cpus)
+
+    def _share(self, slots: int, state: ShareState, gpu_w: float, cpu_load: float) -> Share:
+        return Share(self.owner, slots, state, gpu_w, cpu_load, on_hosts=self.on_hosts)
 
     @property
     def straddles(self) -> bool:

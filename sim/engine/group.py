@@ -88,10 +88,13 @@ class NodeGroup:
             self._hardware.append(hardware)
             self._counts.append(0)
         self._counts[kind] += len(nodes)
-        self._nodes.update(dict.fromkeys(nodes, kind))
+        if self._nodes:
+            self._nodes.update(dict.fromkeys(nodes, kind))
+        else:
+            self._nodes = dict.fromkeys(nodes, kind)
         for node in nodes:
             node.group = self
-        self._heard.update(dict.fromkeys(node for node in nodes if node.on_change is not None))
+        self._heard.update(dict.fromkeys([node for node in nodes if node.on_change is not None]))
         self._sums.clear()
 
     def drop(self, node: Node) -> None:

@@ -12,20 +12,22 @@ pieces, with eight shares in each; where edges of the ledger lie within, ``cours
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, repeat
+from functools import partial
+from itertools import chain
 from operator import attrgetter
-from typing import NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
-from sim.engine.columns import Bools, Columns, Held, Ints, components_of, draws_of
+from sim.engine.columns import Bools, Columns, Floats, Held, Ints, components_of, draws_of
 from sim.engine.courses import Activity, Piece, draws_of_parts, parts_of, told_apart
-from sim.engine.draws import CLOCKED_UP, UNALLOCATED, NodeHardware, NodeState, Share, node_draws
+from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
 from sim.engine.meter import Draw, Recorder
+from sim.engine.share_columns import NOBODY, ShareColumns
 
-SHARE = attrgetter("owner", "state", "slots", "gpu_w", "cpu_load")
+_SHARES, _SCALE, _OFFSET_W = attrgetter("shares"), attrgetter("gpu_scale"), attrgetter("gpu_offset_w")
 FEWEST = 8
 """Nodes or spans that are worth arrays; fewer are worked out one by one."""
 
@@ -40,6 +42,9 @@ class Settled(NamedTuple):
     told: tuple[Activity | None, ...] | None
     start_ns: int
     end_ns: int
+
+
+_settled: Callable[[tuple[Any, ...]], Settled] = partial(tuple.__new__, Settled)  # in half the time
 
 
 class PatientRecorder(Recorder, Protocol):
@@ -142,40 +147,43 @@ class Later:
         end_ns: int,
     ) -> None:
         """A node of some kind drew what follows from these between two instants."""
-        width = len(shares) + 1
-        parts = parts_of(told)
-        draws = len(self._components) * width * (1 if told is None else width if parts == 1 else 2 * parts)
+        draws = len(self._components) * (len(shares) + 1)
+        if told is not None:
+            parts = parts_of(told)
+            draws *= len(shares) + 1 if parts == 1 else 2 * parts
         turn = self._recorder.turn(self._pool, self, end_ns, draws)
-        self._settled.append(Settled(turn, hardware, state, shares, told, start_ns, end_ns))
+        self._settled.append(_settled((turn, hardware, state, shares, told, start_ns, end_ns)))
 
     def take(self) -> tuple[list[Columns], list[tuple[int, tuple[Draw, ...], int, int]]]:
         """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""
-        together: dict[tuple[int, bool, bool], list[Settled]] = {}
-        apart: list[Settled] = []
+        settled, self._settled = self._settled, []
+        shares = ShareColumns(list(map(_SHARES, settled)))
+        width, plain, left = shares.width, shares.plain, shares.slots < self._hardware.slots
         columns: list[Columns] = []
-        kinds: dict[int, tuple[int, bool, bool]] = {}  # by identity: most nodes keep their shares while they are asked
-        for one in self._settled:
-            kind = kinds.get(id(one.shares))
-            if kind is None:
-                kind = kinds[id(one.shares)] = self._kind(one.shares)
-            width, left, plain = kind
-            if plain and parts_of(one.told) > 1:
-                columns.append(self._in_parts(one))
-            elif plain and one.state == "on" and (one.told is None or None not in one.told):
-                together.setdefault((width, left, one.told is not None), []).append(one)
-            else:
-                apart.append(one)
-        self._settled = []
-        for (_, left, told), those in together.items():
+        apart: list[int] = []
+        alike = plain & np.array([one.told is None and one.state == "on" for one in settled], dtype=np.bool_)
+        kind = 2 * width + left
+        for number in np.unique(kind[alike]).tolist():
+            those = np.flatnonzero(alike & (kind == number))
             if len(those) < FEWEST:
-                apart += those
+                apart += those.tolist()
             else:
-                columns.append(self._in_columns(those, left=left, told=told))
-        return columns, [
-            (one.turn, *piece)
-            for one in apart
-            for piece in draws_in(one.hardware, one.state, one.shares, one.told, one.start_ns, one.end_ns)
-        ]
+                columns.append(self._in_columns(settled, those, shares, left=bool(number % 2)))
+        told: dict[int, list[int]] = {}
+        for i in np.flatnonzero(~alike).tolist():
+            one = settled[i]
+            if plain[i] and parts_of(one.told) > 1:
+                columns.append(self._in_parts(one))
+            elif plain[i] and one.state == "on" and one.told is not None and None not in one.told:
+                told.setdefault(int(kind[i]), []).append(i)
+            else:
+                apart.append(i)
+        for number, some in told.items():
+            if len(some) < FEWEST:
+                apart += some
+            else:
+                columns.append(self._in_pieces(settled, np.array(some), shares, left=bool(number % 2)))
+        return columns, [(settled[i].turn, *piece) for i in apart for piece in draws_in(*settled[i][1:])]
 
     def _in_parts(self, one: Settled) -> Columns:
         """A span with edges of the ledger within, whose shares are of whole slots."""
@@ -197,54 +205,51 @@ class Later:
             parts.end_ns,
         )
 
-    def _kind(self, shares: tuple[Share, ...]) -> tuple[int, bool, bool]:
-        """How many shares there are, whether slots are left, and whether all are of whole slots and on GPUs."""
-        free, plain = self._hardware.slots, True
-        for share in shares:
-            free -= share.slots
-            if share.milli or share.on_hosts or share.host_load:
-                plain = False
-        return len(shares), free > 0, plain
+    def _in_columns(self, settled: Sequence[Settled], those: Ints, shares: ShareColumns, *, left: bool) -> Columns:
+        """Nodes whose shares say it all."""
+        turn, start_ns, end_ns, scale, offset_w = _spans([settled[i] for i in those.tolist()])
+        return self._drawn(shares.who, shares.held(those, scale, offset_w), turn, start_ns, end_ns, left=left)
 
-    def _in_columns(self, those: Sequence[Settled], *, left: bool, told: bool) -> Columns:
-        which: dict[int, int] = {}
-        of = np.array([which.setdefault(id(each.shares), len(which)) for each in those])
-        alike = {id(each.shares): each.shares for each in those}
-        shape = len(which), len(those[0].shares)
-        flat = [SHARE(share) for number in which for share in alike[number]]
-        owners, states, *rest = zip(*flat, strict=True) if flat else repeat((), 5)
-        slots = np.array(rest[0], dtype=np.int64).reshape(shape)
-        who: dict[tuple[str, str], int] = {}
+    def _in_pieces(self, settled: Sequence[Settled], those: Ints, shares: ShareColumns, *, left: bool) -> Columns:
+        """Nodes of whose shares it is known only afterwards when they were at work."""
+        found = [settled[i] for i in those.tolist()]
+        turn, start_ns, end_ns, scale, offset_w = _spans(found)
+        held = shares.held(those, scale, offset_w)
+        told_of = zip(*chain.from_iterable(each.told for each in found if each.told is not None), strict=True)
+        active_ns, *told_w = [np.array(values).reshape(held.slots.shape) for values in list(told_of)[:4]]
+        active_w, loaded_w, cpu_load = (values.astype(np.float64) for values in told_w)
+        one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
+        number: dict[str, int] = {}
+        owner = np.array([number.setdefault(owner, len(number)) for owner, _ in shares.who])[held.code[one]]
+        was = Held(
+            np.where(active, owner, owner + len(number)) + 1,
+            held.slots[one],
+            active,
+            np.ones_like(active),
+            np.where(active, active_w[one], loaded_w[one]),
+            cpu_load[one],
+            scale[one],
+            offset_w[one],
+        )
+        who = (NOBODY, *((owner, state) for state in ("active", "loaded") for owner in number))
+        return self._drawn(who, was, turn[one], start_ns, end_ns, left=left)
 
-        def codes(states: Iterable[str]) -> Ints:
-            names = zip(owners, states, strict=False)
-            return np.array([who.setdefault(name, len(who)) for name in names], dtype=np.int64).reshape(shape)
+    def _drawn(
+        self, who: tuple[tuple[str, str], ...], held: Held, turn: Ints, start_ns: Ints, end_ns: Ints, *, left: bool
+    ) -> Columns:
+        if left:  # slots that nobody holds
+            nobody = np.full((len(held.code), 1), who.index(NOBODY))
+            held = held._replace(code=np.concatenate([held.code, nobody], axis=1))
+        drawn = draws_of(self._hardware, held)
+        return Columns(self._components, who, held.code, *drawn, turn, start_ns, end_ns)
 
-        start_ns = np.array([each.start_ns for each in those])
-        end_ns = np.array([each.end_ns for each in those])
-        one = np.arange(len(those))
-        if told:
-            at_work, loaded = codes(repeat("active")), codes(repeat("loaded"))
-            told_of = zip(*chain.from_iterable(each.told for each in those if each.told is not None), strict=True)
-            active_ns, *told_w = [np.array(values).reshape(len(those), shape[1]) for values in list(told_of)[:4]]
-            active_w, loaded_w, cpu_load = (values.astype(np.float64) for values in told_w)
-            one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
-            slots, code = slots[of[one]], np.where(active, at_work[of[one]], loaded[of[one]])
-            gpu_w = np.where(active, active_w[one], loaded_w[one])
-            load, awake = cpu_load[one], np.ones_like(active)
-        else:
-            slots, code = slots[of], codes(states)[of]
-            active = np.array([state == "active" for _, state in who], dtype=np.bool_)[code]
-            awake = np.array([state in CLOCKED_UP for _, state in who], dtype=np.bool_)[code]
-            gpu_w, load = (np.array(values, dtype=np.float64).reshape(shape)[of] for values in rest[1:])
-        if left:
-            nobody = who.setdefault((UNALLOCATED, "idle"), len(who))
-            code = np.concatenate([code, np.full((len(code), 1), nobody)], axis=1)
-        scale = np.array([each.hardware.gpu_scale for each in those])[one]
-        offset_w = np.array([each.hardware.gpu_offset_w for each in those])[one]
-        drawn = draws_of(self._hardware, Held(code, slots, active, awake, gpu_w, load, scale, offset_w))
-        turn = np.array([each.turn for each in those])[one]
-        return Columns(self._components, tuple(who), code, *drawn, turn, start_ns, end_ns)
+
+def _spans(those: Sequence[Settled]) -> tuple[Ints, Ints, Ints, Floats, Floats]:
+    """Turn, start and end, and how the units of each draw."""
+    turn, start_ns, end_ns = np.array([(one.turn, one.start_ns, one.end_ns) for one in those], dtype=np.int64).T
+    kinds = [one.hardware for one in those]
+    scale, offset_w = (np.array(list(map(field, kinds))) for field in (_SCALE, _OFFSET_W))
+    return turn, start_ns, end_ns, scale, offset_w
 
 
 def _pieces(active_ns: Ints, start_ns: Ints, end_ns: Ints) -> tuple[Ints, Bools, Ints, Ints]:

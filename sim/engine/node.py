@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from operator import attrgetter
 from typing import Protocol
 
 import simpy
@@ -17,7 +18,11 @@ from sim.workload.allocations import MILLI
 
 
 class Holder(Protocol):
-    """A holder of slots of a node, which must know when it fails."""
+    """A holder of slots of a node, which must know when it fails. One that ``knows_later`` when it was at work is asked
+    whenever a node of its settles; of the others their shares say it all."""
+
+    @property
+    def knows_later(self) -> bool: ...
 
     def node_lost(self, node: Node) -> None:
         """Hears that ``node`` has failed; the holder's share of it is already gone."""
@@ -26,8 +31,28 @@ class Holder(Protocol):
         """What it did on the node in that span, if its share does not say; spans of a node follow one another."""
 
 
+_KNOWS_LATER = attrgetter("knows_later")
+
+
 def _milli(share: Share) -> int:
     return share.slots * MILLI + share.milli
+
+
+def hold_all(nodes: Mapping[Node, int], holder: Holder, shares: Mapping[int, Share], now_ns: int) -> None:
+    """Replaces the share that ``holder`` has on each of ``nodes`` by that of ``shares`` of as many slots, as ``hold``
+    does: none of its slots change hands."""
+    for node, slots in nodes.items():
+        share, own = shares[slots], node._shares
+        if node.group is not None or node.on_change is not None or holder not in own:
+            node.hold(holder, share)
+            continue
+        before = own[holder]
+        if before.state == share.state and before == share:
+            continue
+        if node.meter.since_ns != now_ns:
+            node.settle()
+        own[holder] = share
+        node._in_order = None
 
 
 class Node:
@@ -49,6 +74,7 @@ class Node:
         "_held",
         "_idle_since_ns",
         "_in_order",
+        "_known_later",
         "_later",
         "_reserved",
         "_shares",
@@ -80,6 +106,7 @@ class Node:
         self._idle_since_ns = meter.since_ns
         self._shares: dict[Holder, Share] = {}
         self._in_order: tuple[Share, ...] | None = None  # shares, until they change
+        self._known_later = False  # what some of their holders did, until they change
         self._held = 0  # thousandths of slots
         self._later: Later | None = None
 
@@ -136,11 +163,13 @@ class Node:
 
     def hold(self, holder: Holder, share: Share) -> None:
         """Gives ``holder`` its share, or replaces the one it has."""
-        self.leave_group()
+        if self.group is not None:
+            self.leave_group()
         before = self._shares.get(holder)
         if before == share:
             return
-        self.settle()
+        if self.meter.since_ns != self.env.now_ns:
+            self.settle()
         self._shares[holder] = share
         self._in_order = None
         if before is not None and before.slots == share.slots and before.milli == share.milli:
@@ -156,7 +185,8 @@ class Node:
         if self.group is not None and self.group.holder is holder:
             self.leave_group()
         if holder in self._shares:
-            self.settle()
+            if self.meter.since_ns != self.env.now_ns:
+                self.settle()
             self._held -= _milli(self._shares.pop(holder))
             self._in_order = None
             self._changed()
@@ -202,14 +232,20 @@ class Node:
         if self.group is not None:
             self.group.settle()
             return
-        now_ns, start_ns = self.env.now_ns, self.meter.since_ns
+        meter = self.meter
+        now_ns, start_ns = self.env.now_ns, meter.since_ns
         if now_ns == start_ns:
             return
-        told = tuple([holder.activity(self, start_ns, now_ns) for holder in self._shares])
-        known = told if told.count(None) < len(told) else None
-        if self._in_order is None:
-            self._in_order = tuple(self._shares.values())
-        meter, shares = self._own_meter(), self._in_order
+        shares = self._in_order
+        if shares is None:
+            shares = self._in_order = tuple(self._shares.values())
+            self._known_later = any(map(_KNOWS_LATER, self._shares))
+        known = None
+        if self._known_later:
+            told = tuple([holder.activity(self, start_ns, now_ns) for holder in self._shares])
+            known = told if told.count(None) < len(told) else None
+        if type(meter) is not Meter:
+            meter = self._own_meter()
         if self._later is None and is_patient(self.recorder):
             self._later = Later.of(self.recorder, self.pool, self.hardware)
         if self._later is not None:
@@ -219,6 +255,10 @@ class Node:
         for draws, since_ns, until_ns in draws_in(self.hardware, self.state, shares, known, start_ns, now_ns):
             self.recorder.record(self.pool, draws, since_ns, until_ns)
         meter.since_ns = now_ns
+
+    def ask_anew(self) -> None:
+        """A holder of its knows later what it does, or does so no more."""
+        self._in_order = None
 
     def leave_group(self) -> None:
         """Has its own meter again."""
@@ -244,7 +284,8 @@ class Node:
         self._changed()
 
     def _changed(self) -> None:
-        self._own_meter()
+        if type(self.meter) is not Meter:
+            self._own_meter()
         if not self._shares:
             self._idle_since_ns = self.env.now_ns
         if self.on_free is not None:

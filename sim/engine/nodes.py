@@ -60,10 +60,8 @@ class Nodes(Sequence[Node]):
 
     def at(self, numbers: Sequence[int]) -> list[Node]:
         """Those with these numbers, in their order."""
-        found = list(map(self._made.__getitem__, numbers))
-        if None in found:
-            return [self[i] for i in numbers]
-        return found  # type: ignore[return-value]  # none of them is None
+        found = map(self._made.__getitem__, numbers)
+        return [node if node is not None else self._make(i) for i, node in zip(numbers, found, strict=True)]
 
     def tell(self, on_free: Callable[[Node], None]) -> None:
         """Every node calls ``on_free`` from now on; those that are made already do so at once."""

@@ -56,7 +56,8 @@ class StackProfile(Profile):
     Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place.
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
-    ``scheduling: ahead`` prepares the next iteration while the GPU is at this one.
+    ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With ``graph_tokens`` of 0 there are
+    no graphs: every iteration is launched kernel by kernel.
     """
 
     kind: Literal["stack"]
@@ -73,7 +74,7 @@ class StackProfile(Profile):
     activation_reserve: SourcedFraction
     expert_layer: SourcedDuration | None = None
     launch: SourcedDuration | None = None
-    graph_tokens: Sourced[Annotated[int, Field(ge=1, le=10**9, strict=True)]] | None = None
+    graph_tokens: Sourced[Annotated[int, Field(ge=0, le=10**9, strict=True)]] | None = None
     prompt: SourcedDuration | None = None
     link_latency_per_gpu: SourcedDuration | None = None
     expert_power: SourcedShare | None = None

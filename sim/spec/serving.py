@@ -191,6 +191,9 @@ class Serving(Workload):
     network: Network | None = Field(default=None, description="Needed where a replica or a hand-over leaves a node.")
     batching: Batching
     speculative: Speculative | None = None
+    eager: bool = Field(
+        default=False, description="Kernels are launched one by one, and no graphs of them (vLLM's enforce_eager)."
+    )
     prompt_work: Duration = Field(
         default="0 s",
         validate_default=True,

@@ -34,14 +34,20 @@ class Replay:
         """Tokens of a hashed block; 0 where lengths are scaled and no longer have the blocks that were hashed."""
         return self.trace.block_tokens if self.prompt_scale == 1.0 else 0
 
+    def longest_sequence(self) -> int:
+        """Tokens of the longest prompt and its answer."""
+        prompt, output = self._lengths()
+        return int((prompt + output).max())
+
+    def _lengths(self) -> tuple[Ints, Ints]:
+        whole = self.trace.requests
+        return _scaled(whole.prompt_tokens, self.prompt_scale), _scaled(whole.output_tokens, self.output_scale)
+
     def chunks(self) -> Iterator[RequestChunk]:
         """The requests of the trace, lap by lap; see ``RequestSource.chunks``."""
         whole = self.trace.requests
         times_ns = np.rint(whole.arrival_ns / self.rate_scale).astype(np.int64)
-        prompt, output = (
-            _scaled(whole.prompt_tokens, self.prompt_scale),
-            _scaled(whole.output_tokens, self.output_scale),
-        )
+        prompt, output = self._lengths()
         lap_ns = int(times_ns[-1]) + max(1, int(times_ns[-1]) // max(1, len(whole) - 1))
         hashed = self.block_tokens > 0
         ids = int(whole.prefix_hashes.max()) + 1 if hashed and len(whole.prefix_hashes) else 1

@@ -39,8 +39,9 @@ class Drawn:
         """Asks the pool what a replica has drawn."""
         for lane in self._lanes[index]:
             taken = self._pool.take_energy(lane)
-            self._sums[index] += taken
-            self.dynamic_nj += taken[1]
+            if any(taken):
+                self._sums[index] += taken
+                self.dynamic_nj += taken[1]
 
     def take_all(self) -> None:
         """Asks it of all of them at once."""

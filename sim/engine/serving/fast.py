@@ -1,63 +1,36 @@
-"""The compiled pool: lays out the kernel's memories, feeds it arrivals, and grows what has become too small."""
+"""The compiled pool: feeds its kernel arrivals, does to it what the control plane wants, and grows what has become too
+small."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
-from sim.engine.serving.layout import LINE, WORD, in_lines
+from sim.engine.serving.laying import FIRST_ROWS, lay_costs, lay_pool, lay_replicas
+from sim.engine.serving.layout import WORD
+from sim.engine.serving.memory import WORD_OF, Memory
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.workload.requests import RequestChunk
-from sim.workload.routers import ROUTERS
 
-FIRST_SLOTS = 1024
+ROOMS = (1 << 14, 1 << 19)
+"""For requests that are in the system, once the first room for them is full."""
 MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
 HASHES_AT_ONCE = 1 << 16
-FIRST_ROWS = 1 << 14
-FIRST_BUCKETS = 1 << 12
-COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
-COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k.BY_TOKENS, "least-kv": k.BY_KV}
-"""What routers compare of all replicas, where it is not the number of their requests."""
-SLOPES = {
-    "pair": p.PAIR,
-    "read": p.READ,
-    "window_pair": p.WINDOW_PAIR,
-    "window_read": p.WINDOW_READ,
-    "sequence": p.SEQUENCE,
-    "block": p.BLOCK,
-    "chunk": p.CHUNK,
-}
-"""Names of a cost's fields, and where ``plan`` has them in its arrays."""
+DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
 """What a replica keeps of its work until it is asked."""
+NOW, IDLE_ENDS, N_ENDED, N_BACKLOG = (WORD_OF[name] for name in ("now", "idle_ends", "n_ended", "n_backlog"))
 
 
 call = loaded(SERVING)
 
 
-def _in_lines(count: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Rows of zeros that begin with a line of the processor's caches."""
-    return _from_line(np.zeros(count * kind.itemsize + LINE, np.uint8), count, kind)
-
-
-def _from_line(owner: npt.NDArray[np.uint8], count: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Rows in the bytes of ``owner``, from where the first line begins."""
-    begin = -owner.ctypes.data % LINE
-    return owner[begin : begin + count * kind.itemsize].view(kind)
-
-
 class FastPool:
-    """Replicas behind one router, as ``ReferencePool``, advanced by a compiled loop.
-
-    ``_pool`` is the ``records.Pool``; ``_rows`` holds the rows of each of its fields that is an address.
-    """
+    """Replicas behind one router, as ``ReferencePool``, advanced by a compiled loop."""
 
     def __init__(
         self,
@@ -74,113 +47,17 @@ class FastPool:
         self._taken: list[Ints] = []
         self._hashes_used = 0
         self._unknown = False  # more may come, of which nothing is known yet
-        self._owned: list[npt.NDArray[Any]] = []
-        self._rows: dict[str, npt.NDArray[Any]] = {}
-        memory = np.zeros(1, k.Pool.dtype)
-        self._address = memory.ctypes.data
-        self._pool = memory[0]
-        self._counts = memory["counts"].view(np.int64)  # by the places of ``COUNTS``
-        n, seats, size = len(roles), settings.max_num_seqs, settings.block_tokens
-        leaves = 1 << max(0, (n - 1).bit_length())
-        entries = sum(kv_blocks) // settings.kv_hashed + n if settings.hash_blocks else 0
-        most_buckets = 1 << max(4, (2 * entries).bit_length())
-        buckets = min(most_buckets, FIRST_BUCKETS)
-        future = seats + 64 + settings.concurrency
-        finished = FIRST_ROWS + seats if settings.rows else seats + 16
-        compared = COMPARED.get(ROUTERS[settings.router], k.BY_REQUESTS)
-        balances = compared and ROUTERS[settings.router] == "prefix-affinity"
-        stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
-            "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
-            "kv_step": settings.kv_step,
-            "kv_hashed": settings.kv_hashed,
-            "largest": p.largest_request(roles, kv_blocks),
-            "slots_room": FIRST_SLOTS,
-            "n_leaves": leaves,
-            "compared": compared,
-            "balances": balances,
-            "future_room": future,
-            "finishes_room": 2 * seats + 16,
-            "n_buckets": buckets,
-            "most_buckets": most_buckets,
-            "finished_room": finished,
-            "backlog": (-1, -1),
-        }
-        for name, value in stated.items():
-            self._pool[name] = value
-        rows = {
-            "accept": settings.draft_tokens,
-            "requests": FIRST_SLOTS,
-            "seats": FIRST_SLOTS,
-            "free_seats": FIRST_SLOTS,
-            "free": FIRST_SLOTS,
-            "sent": FIRST_SLOTS,
-            "hashes": 0,
-            "replicas": n,
-            "open": 3,
-            "touched": n,
-            "loads": n,
-            "ends": 2 * leaves,
-            "weights": 6 * leaves if compared else 0,
-            "heaviest": 6 * leaves if balances else 0,
-            "future": future,
-            "buckets": buckets if entries else 0,
-            "entries": entries,
-            "key_buckets": buckets if entries and balances else 0,
-            "aside": n if balances else 0,
-            "sketch": len(p.SKETCHES) * p.SKETCH_SIZE,
-            "finished": finished,
-        }
-        for name, count in rows.items():
-            self._place(name, _in_lines(count, k.Pool.rows[name]))
-        self._rows["accept"][:] = settings.accept
-        for tree in ("ends", "weights", "heaviest"):
-            self._rows[tree][:] = k.NEVER
-        self._costs: Ints = self._lay_costs(costs)
-        self._open: Ints = np.zeros((3, n), dtype=np.int64)
-        self._rows["open"]["replicas"] = self._addresses(self._open)
-        self._lay_replicas(roles, cost_of, kv_blocks)
-        self._words: memoryview[int] = self._rows["replicas"].view(np.int64).data  # read in half the time of fields
+        memory = self._memory = Memory()
+        self._address, self._pool, self._words, self._rows = memory.address, memory.pool, memory.words, memory.rows
+        lay_pool(memory, settings, roles, kv_blocks)
+        self._costs = lay_costs(memory, costs)
+        lay_replicas(memory, settings, roles, np.array(self._costs, np.int64)[list(cost_of)], kv_blocks)
+        replicas = self._rows["replicas"].view(np.int64)
         fields = {name: place[1] // WORD for name, place in (k.Replica.dtype.fields or {}).items()}
         self._width, self._drawn = k.Replica.dtype.itemsize // WORD, tuple(fields[name] for name in DRAWN)
-        self._columns = self._rows["replicas"].view(np.int64).reshape(n, self._width)
-
-    def _lay_costs(self, costs: Sequence[StepCost]) -> Ints:
-        laid = np.zeros(len(costs), k.Cost.dtype)
-        for cost, row in zip(costs, laid, strict=True):
-            self._lay_cost(cost, row)
-        return self._addresses(laid)
-
-    def _lay_cost(self, cost: StepCost, row: np.void) -> None:
-        row["ranks"] = cost.ranks
-        for name, i in COSTS.items():
-            slope, stated = row[name], cost.slope[i]
-            for of, j in SLOPES.items():
-                slope[of] = stated[j]
-            slope["decode"] = stated[p.PAIR] + stated[p.READ]
-            slope["window_decode"] = stated[p.WINDOW_PAIR] + stated[p.WINDOW_READ]
-        for content, name in ((p.DECODES, "decodes"), (p.PROMPTS, "prompts"), (p.BOTH, "both")):
-            row[name] = self._own(np.array(cost.table[content], np.int64, order="C"))
-
-    def _lay_replicas(self, roles: Sequence[int], cost_of: Sequence[int], kv_blocks: Sequence[int]) -> None:
-        r, n = self._rows["replicas"], len(roles)
-        r["index"] = np.arange(n)
-        r["load"] = self._addresses(self._rows["loads"])
-        r["role"], r["cost"], r["blocks"] = roles, self._costs[list(cost_of)], kv_blocks
-        r["end_ns"] = k.NEVER
-        r["lru_head"] = r["lru_tail"] = r["begun"] = r["first_chunk"] = r["last_chunk"] = -1
-        # The rows of a replica lie side by side: what is used of them at a time are a few lines.
-        counts = {
-            "waiting": self._set.priorities,
-            "running": self._set.priorities,
-            "residue": self._set.block_tokens,
-            "finishes": int(self._pool["finishes_room"]),
-        }
-        fields = [(name, k.Replica.rows[name], (count,)) for name, count in counts.items()]
-        laid = _in_lines(n, in_lines(np.dtype(fields, align=True)))
-        for name in counts:
-            r[name] = self._addresses(laid[name])
-        for queue in (laid["waiting"], laid["running"]):
-            queue["head"] = queue["tail"] = -1
+        self._cost_at = fields["cost"]
+        self._of_replicas: memoryview[int] = replicas.data  # read in half the time of fields
+        self._columns = replicas.reshape(len(roles), self._width)
 
     # What the control plane does and sees
 
@@ -189,7 +66,8 @@ class FastPool:
 
         With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
         """
-        self._pool["idle_ends"] = idle_ends
+        self._words[IDLE_ENDS] = idle_ends
+        first = len(self._taken)
         if self._unknown:
             self._pool["n_arrivals"] = self._pool["next_arrival"]  # ask again
             self._unknown = False
@@ -202,9 +80,13 @@ class FastPool:
                 self._grow_future(0)
             elif reason == k.NEED_BUCKETS:
                 self._grow_buckets()
+            elif reason == k.NEED_ENDED:
+                self._grow_ended()
             else:
                 self._flush_rows()
-        return int(self._pool["now"])
+        if self._words[N_ENDED]:
+            self._put_in_order(first)
+        return self._words[NOW]
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1. Cuts no run short."""
@@ -224,19 +106,14 @@ class FastPool:
 
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
-        replica = self._rows["replicas"][index]
-        stood = replica["up"] == k.PAUSED
-        replica["up"], replica["draining"] = k.UP, 0
-        self._list_open(index)
-        self._make_room_for(self.backlog)
-        call(self._address, k.HAND_OUT, 0)
-        if stood:
-            call(self._address, k.RESUME, index)
+        if self.backlog:
+            self._make_room_for(self.backlog)
+        call(self._address, k.START, index)
 
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
         self._rows["replicas"][index]["draining"] = 1
-        self._list_open(index)
+        call(self._address, k.OPEN_OR_CLOSE, index)
 
     def pause(self, index: int) -> None:
         """Has a replica that is up stand still once the iteration that it is in is over; it keeps what it has, and is
@@ -256,17 +133,18 @@ class FastPool:
     def kill(self, index: int) -> None:
         """Takes a replica away with everything on it; its requests begin anew elsewhere."""
         lost = call(self._address, k.KILL, index)
-        self._list_open(index)
+        call(self._address, k.OPEN_OR_CLOSE, index)
         self._make_room_for(lost)
         call(self._address, k.SEND_AGAIN, lost)
 
     def set_cost(self, index: int, cost: int) -> None:
         """Sets the cost of a replica's iterations from its next one on (a power cap has changed)."""
-        self._settled(index)["cost"] = self._costs[cost]
+        call(self._address, k.SETTLE, index)
+        self._of_replicas[index * self._width + self._cost_at] = self._costs[cost]
 
     def add_cost(self, cost: StepCost) -> int:
         """Another cost of iterations; its index."""
-        self._costs = np.append(self._costs, self._lay_costs([cost]))
+        self._costs += lay_costs(self._memory, [cost])
         return len(self._costs) - 1
 
     def load(self, index: int) -> tuple[int, int, int, int]:
@@ -277,7 +155,7 @@ class FastPool:
     def take_energy(self, index: int) -> tuple[int, int, int]:
         """Work since the last call, up to the last ``advance``: ns in iterations, dynamic nJ, and nJ of hand-overs."""
         call(self._address, k.SETTLE, index)
-        words, first, (active, dynamic, link) = self._words, index * self._width, self._drawn
+        words, first, (active, dynamic, link) = self._of_replicas, index * self._width, self._drawn
         active, dynamic, link = first + active, first + dynamic, first + link
         taken = words[active], words[dynamic], words[link]
         words[active] = words[dynamic] = words[link] = 0
@@ -324,7 +202,7 @@ class FastPool:
     @property
     def backlog(self) -> int:
         """Number of requests that wait because no replica is up."""
-        return int(self._pool["n_backlog"])
+        return self._words[N_BACKLOG]
 
     def _settled(self, index: int) -> np.void:
         """A replica that has booked what it has drawn up to the present."""
@@ -334,54 +212,28 @@ class FastPool:
 
     # Memory
 
-    def _own(self, rows: npt.NDArray[Any]) -> int:
-        """Keeps rows that never grow; returns their address."""
-        self._owned.append(rows)
-        return int(rows.ctypes.data)
-
-    def _addresses(self, rows: npt.NDArray[Any]) -> Ints:
-        """Keeps rows that never grow; returns the addresses of the first dimension's."""
-        return self._own(rows) + np.arange(len(rows)) * rows.strides[0]
-
-    def _place(self, name: str, rows: npt.NDArray[Any]) -> None:
-        """The pool finds its rows here from now on."""
-        self._rows[name] = rows
-        self._pool[name] = rows.ctypes.data
-
-    def _grow(self, name: str, count: int, used: int | None = None) -> None:
-        """Rows move to where there is room for more of them; those not ``used`` yet leave their memory untouched."""
-        before = self._rows[name][:used]
-        larger = _in_lines(count, before.dtype)
-        larger[: len(before)] = before
-        self._place(name, larger)
-
-    def _stretch(self, name: str, count: int) -> None:
-        """There is room for more of these rows: where they are many, their pages move, and nothing is copied."""
-        rows = self._rows[name]
-        owner, kind, used = rows.base, rows.dtype, rows.nbytes
-        assert owner is not None
-        before = rows.ctypes.data - owner.ctypes.data
-        owner.resize(count * kind.itemsize + LINE, refcheck=False)
-        larger = _from_line(owner, count, kind)
-        after = larger.ctypes.data - owner.ctypes.data
-        if after != before:
-            owner[after : after + used] = owner[before : before + used].copy()
-        self._place(name, larger)
-
     def _grow_slots(self) -> None:
-        count = min(5 * len(self._rows["requests"]) // 4, MOST_SLOTS)
-        if count == len(self._rows["requests"]):
+        """More requests are in the system. Of the second of ``ROOMS`` most may stay untouched, which costs nothing;
+        beyond it what is copied would."""
+        before = len(self._rows["requests"])
+        count = min(next((room for room in ROOMS if room > before), 5 * before // 4), MOST_SLOTS)
+        if count == before:
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
+        used = {"requests": "n_slots", "free": "n_free"}
         for name in ("requests", "free", "sent"):
-            self._stretch(name, count)
+            if count in ROOMS:
+                self._memory.grow(name, count, int(self._pool[used[name]]) if name in used else 0)
+            else:
+                self._memory.stretch(name, count)
         if count > len(self._rows["seats"]):
-            self._grow("seats", 2 * count, int(self._pool["n_seats"]))
-            self._grow("free_seats", 2 * count, int(self._pool["n_free_seats"]))
+            room = count if count in ROOMS else 2 * count
+            self._memory.grow("seats", room, int(self._pool["n_seats"]))
+            self._memory.grow("free_seats", room, int(self._pool["n_free_seats"]))
         self._pool["slots_room"] = count
 
     def _grow_future(self, more: int) -> None:
         room = 2 * int(self._pool["future_room"]) + more
-        self._grow("future", room)
+        self._memory.grow("future", room)
         self._pool["future_room"] = room
 
     def _grow_buckets(self) -> None:
@@ -389,9 +241,26 @@ class FastPool:
         count = min(2 * int(self._pool["n_buckets"]), int(self._pool["most_buckets"]))
         for name in ("buckets", "key_buckets"):
             if len(self._rows[name]):
-                self._place(name, _in_lines(count, k.Pool.rows[name]))
+                self._memory.place_empty(name, count)
         self._pool["n_buckets"] = count
         call(self._address, k.REHASH, 0)
+
+    def _grow_ended(self) -> None:
+        room = 2 * int(self._pool["ended_room"])
+        self._memory.grow("ended", room)
+        self._pool["ended_room"] = room
+
+    def _put_in_order(self, first: int) -> None:
+        """Replicas were followed one after the other: at how many instants anything happened, each counted once, and
+        rows taken since there were ``first`` as they would be, had all been followed together."""
+        ended = self._rows["ended"][: self._words[N_ENDED]]
+        ended.sort()
+        self._pool["instants"] += 1 + np.count_nonzero(ended[1:] != ended[:-1])
+        self._words[N_ENDED] = 0
+        self._flush_rows()
+        if self._taken[first:]:
+            rows = np.concatenate(self._taken[first:])
+            self._taken[first:] = [rows[np.argsort(rows[:, DONE_NS], kind="stable")]]
 
     def _make_room_for(self, requests: int) -> None:
         """Makes room for as many requests sent again, each of which may be rejected, retried or given a deadline."""
@@ -399,7 +268,7 @@ class FastPool:
             self._grow_future(2 * requests)
         self._flush_rows()
         if requests + 8 > self._pool["finished_room"]:
-            self._grow("finished", requests + FIRST_ROWS)
+            self._memory.grow("finished", requests + FIRST_ROWS)
             self._pool["finished_room"] = requests + FIRST_ROWS
 
     def _flush_rows(self) -> None:
@@ -411,12 +280,12 @@ class FastPool:
 
     def _drain_counts(self) -> None:
         """Sums move to Python's integers with every chunk of arrivals, so that none of them can overflow."""
-        counted = dict(zip(p.COUNTS, self._counts.tolist(), strict=True))
+        counted = dict(zip(p.COUNTS, self._memory.counts.tolist(), strict=True))
         peak = counted["peak_blocks"]
         for name, count in counted.items():
             self._counted[name] += count
         self._counted["peak_blocks"] = peak
-        self._counts[:] = 0
+        self._memory.counts[:] = 0
         self._pool["counts"]["peak_blocks"] = peak
 
     def _feed(self) -> None:
@@ -443,13 +312,13 @@ class FastPool:
             self._rows["hashes"][self._hashes_used : self._hashes_used + more] = chunk.prefix_hashes
             self._hashes_used += more
         for name, column in columns.items():
-            self._place(name, np.ascontiguousarray(column, np.int64))
+            self._memory.place(name, np.ascontiguousarray(column, np.int64))
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
         self._drain_counts()
 
     def _await_more(self) -> None:
         """Nothing comes as far as is known: an arrival that never comes stands there until something else is."""
-        self._place("arrivals", np.full(1, k.NEVER, np.int64))
+        self._memory.place("arrivals", np.full(1, k.NEVER, np.int64))
         self._pool["next_arrival"], self._pool["n_arrivals"] = 0, 1
         self._unknown = True
 
@@ -471,24 +340,4 @@ class FastPool:
             begin = end
         self._hashes_used = int(upto[-1])
         if self._hashes_used + more > len(place):
-            self._stretch("hashes", 5 * (self._hashes_used + more) // 4)
-
-    def _list_open(self, index: int) -> None:
-        """A replica may be given requests from now on, or none any longer: lists by role, in the order of indices."""
-        replica = self._rows["replicas"][index]
-        is_open, own = bool(replica["up"] and not replica["draining"]), int(replica["role"])
-        for role in range(len(self._open)) if own == p.ANY else (own,):
-            choices, listed = self._rows["open"][role], self._open[role]
-            n = int(choices["n"])
-            last = n == 0 or listed[n - 1] < index  # as when all come up, one after the other
-            at = n if last else int(listed[:n].searchsorted(index))
-            was_open = not last and listed[at] == index
-            if is_open and not was_open:
-                if not last:
-                    listed[at + 1 : n + 1] = listed[at:n].copy()
-                listed[at] = index
-                choices["n"] = n + 1
-            elif was_open and not is_open:
-                listed[at : n - 1] = listed[at + 1 : n].copy()
-                choices["n"] = n - 1
-        call(self._address, k.OPEN_OR_CLOSE, index)
+            self._memory.stretch("hashes", 5 * (self._hashes_used + more) // 4)

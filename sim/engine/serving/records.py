@@ -10,101 +10,7 @@ from dataclasses import fields
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.layout import At, Record, Rows, Small
-
-
-class Request(Record, lines=True):
-    """A request in the system, in its slot: all that is known of one that waits. Millions may, where a service is
-    overloaded, so there is little of it; what a batch needs of it stands in its seat. What is needed more than once
-    stands in the first line."""
-
-    slot: Small
-    """Its row in ``Pool.requests``."""
-    next: Small
-    """Slot of the next in its queue, or -1."""
-    prev: Small
-    replica: Small
-    """Index of the replica that holds it; -1 in the backlog."""
-    where: Small
-    """``WAITING``, ``RUNNING``, ``MOVING`` between replicas, or ``AWAY``."""
-    ready: Small
-    """Whether its context is computed, so that it only needs room to decode."""
-    context: Small
-    """Tokens in its KV cache; those of the decode it is in are added when it leaves."""
-    target: Small
-    """Tokens its prefill must reach."""
-    seat: Small
-    """Its row in ``Pool.seats`` once it has ever been admitted, or -1."""
-    prompt: Small
-    """Tokens."""
-    output: Small
-    """Tokens."""
-    priority: Small
-    """Its class; 0 goes first."""
-    finish_key: int
-    """Its entry in ``Replica.finishes`` while it decodes, else -1; entries that differ are stale."""
-    joined_at: int
-    """Number of the replica's iteration at which it joined the decodes."""
-    arrival_ns: int
-    scheduled_ns: int
-    """When it was first admitted to a batch, in this attempt."""
-    first_ns: int
-    """When its first token came."""
-    ordinal: int
-    """Its place in the order of arrivals; no two requests share one."""
-    session: int
-    """Whose conversation it belongs to, or -1."""
-    first_hash: int
-    """Index in ``Pool.hashes`` of the first hashed block of its prompt."""
-    hashes: Small
-    """How many hashed blocks its prompt has; 0 in a slot that is free."""
-    attempts: Small
-    stamp: int
-    """Events that bear an older one are stale."""
-
-
-class Seat(Record, lines=True):
-    """What has become of a request that was admitted to a batch, until it is done with. What every one of them needs
-    while it is served stands in the first line."""
-
-    last_ns: int
-    """When its last token came."""
-    acc_ns: int
-    """The replica's ``share_ns`` when it joined."""
-    acc_nj: int
-    """The replica's ``share_nj`` when it joined."""
-    prefill_ns: int
-    """Its share of the time of iterations, for its prompt."""
-    prefill_nj: int
-    """Its share of their dynamic energy, for its prompt."""
-    emitted: Small
-    """Tokens of its output so far; those of the decode it is in are added when it leaves."""
-    padded_output: Small
-    """Tokens of the longest output of its closed batch; 0 outside of one."""
-    kv_grows: Small
-    """Whether its layers with a window keep more with every token, while it decodes."""
-    held: Small
-    """Leading hashed blocks it holds a reference on."""
-    chunk: Small
-    """Tokens of its prompt in the iteration that its replica is in."""
-    next_chunk: Small
-    """Slot of the request whose prompt comes next in that iteration, or -1."""
-    decode_ns: int
-    decode_nj: int
-    own_nj: int
-    """Energy of reading its own context since it joined, with drafts."""
-    abandoned: Small
-    """Whether its user has given up while it runs."""
-    padded_prompt: Small
-    """Tokens of the longest prompt of its closed batch."""
-    swapped: Small
-    """Whether its KV cache lies in the host's memory."""
-    cached: Small
-    """Tokens of its prompt found in the prefix cache."""
-    preemptions: Small
-    turns: Small
-    """Random draws it has made while decoding with drafts."""
-    steps: Small
-    """Steps that brought it a token or more, after the first; counted with drafts only."""
+from sim.engine.serving.request_records import Request, Seat
 
 
 class Queue(Record):
@@ -366,6 +272,22 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     hashes: Rows[int]
     """Hashed blocks of prompts."""
     replicas: Rows[Replica]
+    n_replicas: int
+    apart: int
+    """Whether replicas know nothing of each other once all has arrived and nothing is due; see ``kernel.apart``."""
+    followed: int
+    """Index of the replica that is followed by itself, or -1."""
+    apart_ns: int
+    """Since when each is followed by itself."""
+    latest_ns: int
+    """When anything happened last, to those that have been followed."""
+    left_waiting: int
+    """Of the ns since then of all who wait in the end: those before they came, less those of who waits no longer."""
+    left_running: int
+    ended: Rows[int]
+    """Instants at which anything has happened to replicas that are followed one after the other."""
+    ended_room: int
+    n_ended: int
     loads: Rows[Load]
     """By replica."""
     open: Rows[Open]
@@ -422,14 +344,16 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
 
 
 NEVER = 1 << 62
+MANY = 64
+"""Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
-DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS = range(6)
+DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS, NEED_ENDED = range(7)
 """Why the kernel returns: it is done, or ``fast`` must see to something first."""
 
 BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
 """``Pool.compared``."""
 
-ADVANCE, SETTLE, HAND_OUT, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL = range(9)
+ADVANCE, SETTLE, START, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL = range(9)
 """What ``fast`` wants of the kernel."""
 
 UP, PAUSED = 1, 2

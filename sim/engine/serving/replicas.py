@@ -15,6 +15,10 @@ from sim.engine.serving.plan import Ints, StepCost
 from sim.engine.serving.power import whole_w
 from sim.workload.provisioning import StartUp
 
+NOTHING: Ints = np.zeros(3, dtype=np.int64)
+"""Of what a replica draws."""
+NOTHING.flags.writeable = False
+
 
 class Pool(Protocol):
     """An engine's pool of replicas, as the control plane asks it; see ``reference.pool.ReferencePool``."""
@@ -85,11 +89,11 @@ class ServingReplica:
     process: simpy.Process | None = None
     since_ns: int = 0
     index: int = 0
-    begun: Ints = field(default_factory=lambda: np.zeros(3, dtype=np.int64))  # what was drawn in all when it came up
+    begun: Ints = field(default_factory=lambda: NOTHING)  # what was drawn in all when it came up
     seen: dict[Node, Ints] = field(default_factory=dict)  # and when each node last asked
     caps_w: dict[str, float] = field(default_factory=dict)
     read_ns: int = 0
-    read: Ints = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
+    read: Ints = field(default_factory=lambda: NOTHING)
     shed: bool = False  # and not up again
     paused: bool = False
 

@@ -8,9 +8,9 @@ moments nothing of it runs in the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
 
 import numpy as np
 import simpy
@@ -20,23 +20,21 @@ from sim.engine.cluster import Cluster
 from sim.engine.courses import Activity
 from sim.engine.gang import Gang
 from sim.engine.images import Images
-from sim.engine.kernels.loading import SERVING, is_at_hand
 from sim.engine.meter import Looks
-from sim.engine.node import Node
 from sim.engine.serving import plan as p
-from sim.engine.serving.drawn import Drawn, at_work, course_of, handed
+from sim.engine.serving.drawn import Drawn
 from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
+from sim.engine.serving.metered import Metered
 from sim.engine.serving.plan import Ints, Settings, StepCost
+from sim.engine.serving.pools import Engine, make_pool
 from sim.engine.serving.power import CostsUnderCaps
 from sim.engine.serving.relay import ServingRelay, in_kv_blocks
-from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica
+from sim.engine.serving.replicas import ReplicaGroup, ServingReplica
 from sim.engine.serving.scaling import Autoscale, Scaler
-from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
+from sim.units import NS_PER_S
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.serving_records import ServingLog
-
-Engine = Literal["fast", "reference"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,28 +57,6 @@ class ServingPlan:
     relayed: bool = False  # handed its requests by a relay, which hears of those that are finished
 
 
-def make_pool(
-    engine: Engine,
-    settings: Settings,
-    costs: Sequence[StepCost],
-    groups: Sequence[ReplicaGroup],
-    more: Callable[[], RequestChunk | None],
-    iterations: IterationLog | None = None,
-) -> Pool:
-    """A pool with a lane for every pipeline stage of every replica there may be; the plain one where ``iterations`` are
-    to be kept, as the compiled one holds many in a step and none by itself."""
-    lanes = [group for group in groups for _ in range(group.most * group.lanes)]
-    roles, blocks = [group.role for group in lanes], [group.kv_blocks for group in lanes]
-    cost_of = [group.costs[0] for group in lanes]
-    if engine == "reference" or iterations is not None or not is_at_hand(SERVING):
-        from sim.engine.serving.reference.pool import ReferencePool
-
-        return ReferencePool(settings, costs, roles, cost_of, blocks, more, iterations)
-    from sim.engine.serving.fast import FastPool
-
-    return FastPool(settings, costs, roles, cost_of, blocks, more)
-
-
 def _unheard(_gang: Gang) -> None:
     """Nobody shares its power."""
 
@@ -94,11 +70,9 @@ class ServingService:
         self._plan = plan
         self._keep = keep
         self._chunks = plan.source.chunks()
-        self._last_arrival_ns = 0
+        self._last_arrival_ns = self._place = 0
         self._all_fed = False
-        self._advanced = False  # to the present, while all nodes settle and nothing else happens
         self._relay: ServingRelay | None = None
-        self._place = 0
         self._iterations = IterationLog(plan.iterations) if plan.iterations else None
         how = plan.engine, plan.settings, plan.step_costs, plan.groups
         self._pool = make_pool(*how, self._more, self._iterations)
@@ -110,15 +84,12 @@ class ServingService:
                 self._replicas.append(ServingReplica(group, lanes, index=len(self._replicas)))
                 lane += group.lanes
         self._drawn = Drawn([replica.lanes for replica in self._replicas], self._pool)
+        self._metered = Metered(env, self._drawn, self._advance)
         self._costs = CostsUnderCaps(self._pool.add_cost)
         self._of_gang: dict[Gang, ServingReplica] = {}
         self.on_change: Callable[[Gang], None] = _unheard
         """Told of gangs whose replica has come up or may draw more or less."""
-        self._handed: list[tuple[int, float]] = []
-        self._nominal_j = self._metered_j = 0.0
-        self._replica_ns = 0
-        self._up = self._most_up = 0
-        self._cold_starts = 0
+        self._replica_ns = self._up = self._most_up = self._cold_starts = 0
         self._images = {group: Images(group.start_up) for group in plan.groups}
         self._cap = 0
         self._scaler: Scaler | None = None
@@ -163,9 +134,9 @@ class ServingService:
             block_tokens=self._plan.settings.block_tokens,
             kv_weights=self._plan.settings.kv_weights,
             phase_w={"prefill": prefills.lane_w, "decode": decodes.lane_w},
-            unit_scale=self._metered_j / self._nominal_j if self._nominal_j else 1.0,
-            handed_ns=np.array([at_ns for at_ns, _ in self._handed], dtype=np.int64),
-            handed_j=np.array([joules for _, joules in self._handed], dtype=np.float64),
+            unit_scale=self._metered.unit_scale,
+            handed_ns=np.array([at_ns for at_ns, _ in self._metered.handed], dtype=np.int64),
+            handed_j=np.array([joules for _, joules in self._metered.handed], dtype=np.float64),
             replica_ns=replica_ns,
             most_replicas=self._most_up,
             cold_starts=self._cold_starts,
@@ -204,7 +175,7 @@ class ServingService:
                 replica.gang.told_by = None
         if self._scaler is not None:
             self._scaler.dismiss()
-        del self._pool, self._costs, self._drawn  # which ask the pool
+        del self._pool, self._costs, self._drawn, self._metered  # which ask the pool
 
     # The pool
 
@@ -229,32 +200,6 @@ class ServingService:
         self._pool.advance(self._env.now_ns)
         if self._plan.settings.rows:
             self._keep.add(self._pool.take_rows())
-
-    def _activity(self, replica: ServingReplica, node: Node, start_ns: int, end_ns: int) -> Activity:
-        """What a replica drew on one of its nodes since that node last asked, as power of each of its GPUs."""
-        if not self._advanced:
-            self._advance()
-            self._drawn.take(replica.index)
-        group, hardware = replica.group, node.hardware
-        before, now = replica.seen.get(node, replica.begun), self._drawn.of(replica.index)
-        replica.seen[node] = now
-        active_ns, active_w, link_w = at_work(now - before, end_ns - start_ns, group)
-        course, rest_ns = None, end_ns - start_ns - active_ns
-        noted_ns, noted = self._drawn.between(replica.index, start_ns, end_ns)
-        if noted_ns:
-            drawn = np.diff(np.stack([before, *noted, now]), axis=0)
-            course = course_of(drawn, np.array([start_ns, *noted_ns, end_ns]), active_ns, group)
-        if link_w and rest_ns and replica.gang is not None:
-            joules = link_w * rest_ns * SECONDS_PER_NS * replica.gang.parts[node] * hardware.gpu_scale
-            self._handed += [(end_ns, joules)] if course is None else handed(course, joules, group)
-        self._nominal_j += active_w * active_ns
-        self._metered_j += (active_w * hardware.gpu_scale + hardware.gpu_offset_w) * active_ns
-        return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load, course)
-
-    def _forget(self, replica: ServingReplica) -> None:
-        replica.seen.clear()
-        replica.begun = replica.read = self._drawn.of(replica.index)
-        replica.read_ns = self._env.now_ns
 
     # What those who share its power ask
 
@@ -308,15 +253,7 @@ class ServingService:
 
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
-        self._advance()
-        self._drawn.take(replica.index)
-        now_ns, before, group = self._env.now_ns, replica.read, replica.group
-        replica.read = self._drawn.of(replica.index)
-        span_ns = max(1, now_ns - replica.read_ns)
-        replica.read_ns = now_ns
-        active_ns, *nj = (replica.read - before).tolist()
-        watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
-        return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))
+        return self._metered.reading(replica)
 
     def shed(self, replica: ServingReplica) -> None:
         """It gives its machines back at once, and waits for others; its requests begin anew elsewhere."""
@@ -373,9 +310,8 @@ class ServingService:
         self._advance()
         for node in gang.parts:
             node.settle()
-        self._drawn.take(replica.index)
-        self._forget(replica)
-        gang.told_by = lambda node, start_ns, end_ns: self._activity(replica, node, start_ns, end_ns)
+        self._metered.begin(replica)
+        gang.told_by = partial(self._metered.activity, replica)
         replica.gang, replica.up, replica.draining, replica.shed = gang, True, False, False
         replica.since_ns = self._env.now_ns
         self._up += 1
@@ -405,10 +341,10 @@ class ServingService:
             if edge_ns < look_ns:
                 self._drawn.note(edge_ns)
                 continue
-            self._advanced = True
+            self._metered.is_current = True
             for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
                 node.settle()
-            self._advanced = False
+            self._metered.is_current = False
             self._drawn.forget_notes()
 
     def _change_caps(self) -> Generator[simpy.Event, object, None]:

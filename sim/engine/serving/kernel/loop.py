@@ -4,16 +4,18 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import at, entry, fetch, inner
+from sim.engine.serving.kernel.apart import are_apart, follow_all
 from sim.engine.serving.kernel.batches import begin_touched
-from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash, remove
+from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash
 from sim.engine.serving.kernel.ends import end
 from sim.engine.serving.kernel.lives import finish, give_up, lose, reset
+from sim.engine.serving.kernel.losing import kill
+from sim.engine.serving.kernel.opening import open_or_close
 from sim.engine.serving.kernel.queues import (
     append,
     drop_first,
     first_to_end,
     push,
-    set_end,
     stop_waiting,
     touch,
     unlink,
@@ -22,15 +24,15 @@ from sim.engine.serving.kernel.queues import (
 from sim.engine.serving.kernel.routing import route
 from sim.engine.serving.kernel.runs import settle, shorten
 from sim.engine.serving.kernel.shapes import blocks_of
-from sim.engine.serving.kernel.weights import open_or_close, weigh
+from sim.engine.serving.kernel.weights import weigh
 from sim.engine.serving.records import (
     ADVANCE,
     AWAY,
     DEADLINE,
     DONE,
-    HAND_OUT,
     HANDED_OVER,
     KILL,
+    MANY,
     MOVING,
     NEED_ARRIVALS,
     NEED_BUCKETS,
@@ -39,21 +41,21 @@ from sim.engine.serving.records import (
     NEED_SLOTS,
     NEVER,
     OPEN_OR_CLOSE,
+    PAUSED,
     REHASH,
     RESUME,
     RETRY,
     RUNNING,
     SEND_AGAIN,
     SETTLE_ALL,
+    START,
+    UP,
     USER,
     WAITING,
     Pool,
 )
 
 pool_at = at(Pool)
-
-MANY = 64
-"""Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
 # Arrivals
 
@@ -215,6 +217,8 @@ def advance(pool, until):
         for _ in range(pool.concurrency):
             push(pool, pool.now, USER, -1, 0)
     open_arrivals = pool.concurrency == 0
+    if pool.followed >= 0:
+        return follow_all(pool, until)
     while True:
         ends = pool.ends[1]
         due = pool.future[0].time_ns if pool.n_future else NEVER
@@ -234,6 +238,8 @@ def advance(pool, until):
             return DONE
         if now > until:
             break
+        if are_apart(pool):
+            return follow_all(pool, until)
         if pool.n_future + pool.max_num_seqs + 8 > pool.future_room:
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
@@ -280,6 +286,26 @@ def happen(pool, kind, request, stamp):
 
 
 @inner
+def start(pool, replica):
+    """The replica is up; what waited for one is handed out."""
+    stood = replica.up == PAUSED
+    replica.up, replica.draining = UP, 0
+    open_or_close(pool, replica)
+    hand_out_backlog(pool)
+    if stood:
+        resume(pool, replica)
+
+
+@inner
+def resume(pool, replica):
+    """The replica, which stood still, may go on."""
+    settle(pool, replica)
+    replica.stood = 1
+    touch(pool, replica)
+    begin_touched(pool)
+
+
+@inner
 def hand_out_backlog(pool):
     """Dispatches what waited for a replica to come up, then begins iterations."""
     slot = pool.backlog.head
@@ -292,61 +318,6 @@ def hand_out_backlog(pool):
         request.where = AWAY
         dispatch(pool, request, p.PREFILL, 0)
     begin_touched(pool)
-
-
-# A replica is lost
-
-
-@inner
-def kill(pool, replica):
-    """Empties a replica; its requests are found lost, in the order of their slots. Returns how many."""
-    settle(pool, replica)
-    count = 0
-    for slot in range(pool.n_slots):
-        request = pool.requests[slot]
-        if request.replica == replica.index and request.where != AWAY:
-            if request.where == WAITING:
-                pool.n_waiting -= 1
-            else:
-                pool.n_running -= 1
-            if request.finish_key >= 0:  # decoding: what it has emitted follows from the iterations gone by
-                pool.seats[request.seat].emitted += replica.iteration - request.joined_at
-            lose(pool, request)
-            pool.sent[count] = slot
-            count += 1
-    for bucket in range(pool.n_buckets if pool.hash_blocks else 0):
-        at = pool.buckets[bucket] - 1
-        while at >= 0:
-            entry = pool.entries[at]
-            following = entry.chain - 1
-            if entry.replica == replica.index:
-                remove(pool, at)
-            at = following
-    clear(pool, replica)
-    return count
-
-
-@inner
-def clear(pool, replica):
-    """The replica is as it was before it first came up; what it has drawn since that was last taken stays."""
-    replica.load.assigned = replica.load.pending = 0
-    replica.n_waiting = replica.n_running = replica.awaited = 0
-    replica.up = replica.draining = replica.busy = replica.start_ns = replica.remainder = 0
-    replica.used = replica.cached = replica.link_free_ns = 0
-    replica.decoding = replica.context = replica.windowed = replica.growing = replica.n_finishes = 0
-    replica.taking = 0
-    replica.iteration = replica.run = replica.takes_part = replica.n_chunks = replica.prompt = 0
-    replica.share_ns = replica.share_nj = replica.rest_ns = replica.rest_nj = 0
-    replica.booked_ns = replica.booked_nj = replica.last_token_ns = replica.abandoned = replica.late = 0
-    replica.stood = 0
-    replica.lru_head = replica.lru_tail = replica.begun = -1
-    replica.first_chunk = replica.last_chunk = -1
-    for c in range(pool.priorities):
-        waiting, running = replica.waiting[c], replica.running[c]
-        waiting.head = waiting.tail = running.head = running.tail = -1
-    for i in range(pool.block_tokens):
-        replica.residue[i] = 0
-    set_end(pool, replica, NEVER)
 
 
 @inner
@@ -363,9 +334,7 @@ def call(address, command, argument):
     pool = pool_at(address)
     if command == ADVANCE:
         return advance(pool, argument)
-    if command == HAND_OUT:
-        hand_out_backlog(pool)
-    elif command == SEND_AGAIN:
+    if command == SEND_AGAIN:
         send_again(pool, argument)
     elif command == REHASH:
         rehash(pool)
@@ -380,9 +349,12 @@ def call(address, command, argument):
         if command == OPEN_OR_CLOSE:
             open_or_close(pool, replica)
             return np.int64(DONE)
-        settle(pool, replica)
+        if command == START:
+            start(pool, replica)
+            return np.int64(DONE)
         if command == RESUME:
-            replica.stood = 1
-            touch(pool, replica)
+            resume(pool, replica)
+            return np.int64(DONE)
+        settle(pool, replica)
         begin_touched(pool)
     return np.int64(DONE)

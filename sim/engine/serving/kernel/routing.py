@@ -3,12 +3,14 @@
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import inner
+from sim.engine.serving.compiled import fetch, inner
 from sim.engine.serving.kernel.blocks import find, hits_at_most, hits_of
 from sim.engine.serving.kernel.holders import first_holder_of
+from sim.engine.serving.kernel.opening import first_from
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix, unmix
 from sim.engine.serving.kernel.weights import close_leaf, lightest, set_weight, spread, weight_of
+from sim.engine.serving.records import MANY
 from sim.workload.routers import ROUTERS
 
 ROUND_ROBIN = ROUTERS.index("round-robin")
@@ -28,7 +30,7 @@ def route(pool, request, role, turn):
         return np.int64(-1)
     router = pool.router
     if router == ROUND_ROBIN:
-        return in_turn(choices)
+        return in_turn(pool, choices)
     if router == FEWEST_TOKENS:
         return lightest(pool, role)
     if router == RANDOM:
@@ -47,8 +49,9 @@ def route(pool, request, role, turn):
 
 
 @inner
-def in_turn(choices):
-    """The one after the last chosen; after the last of them, the first."""
+def in_turn(pool, choices):
+    """The one after the last chosen; after the last of them, the first. Where they are many, that which follows is on
+    its way to the processor's caches by when it is its turn."""
     at, n = choices.place, choices.n
     following = choices.following
     if at > n or (at < n and choices.replicas[at] < following) or (at and choices.replicas[at - 1] >= following):
@@ -58,20 +61,9 @@ def in_turn(choices):
     choices.place = at + 1
     chosen = choices.replicas[at]
     choices.following = chosen + 1
+    if n >= MANY:
+        fetch(pool.replicas[choices.replicas[min(at + 1, n - 1)]])
     return chosen
-
-
-@inner
-def first_from(choices, index):
-    """Where the first of an index or more stands."""
-    low, high = np.int64(0), choices.n
-    while low < high:
-        middle = (low + high) >> 1
-        if choices.replicas[middle] < index:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @inner

@@ -87,16 +87,6 @@ def used_less(pool, replica):
 
 
 @inner
-def open_or_close(pool, replica):
-    """A replica may be given requests from now on, or none any longer."""
-    if pool.compared:
-        if replica.up and not replica.draining:
-            set_weight(pool, replica, weight_of(pool, replica))
-        else:
-            close_leaf(pool, replica)
-
-
-@inner
 def lightest(pool, role):
     """Index of the replica of least weight among those that serve a role; of several, the first; one has to be open."""
     leaves = pool.n_leaves

@@ -1,0 +1,74 @@
+"""What the replicas of a pool have done and drawn, told to their nodes and to whoever reads a meter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sim.engine.clock import Clock
+from sim.engine.courses import Activity
+from sim.engine.node import Node
+from sim.engine.serving.drawn import Drawn, at_work, course_of, handed
+from sim.engine.serving.replicas import ServingReplica
+from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
+
+
+class Metered:
+    """Keeps, of each replica, what it had ``drawn`` when it was last asked; ``bring`` has the pool come up to the
+    present."""
+
+    def __init__(self, env: Clock, drawn: Drawn, bring: Callable[[], None]) -> None:
+        self._env = env
+        self._drawn = drawn
+        self._bring = bring
+        self.is_current = False
+        """Whether all has been taken from the pool at this instant, at which nothing else happens."""
+        self.handed: list[tuple[int, float]] = []
+        """J of hand-overs outside of iterations, and up to when."""
+        self._nominal_j = self._metered_j = 0.0
+
+    @property
+    def unit_scale(self) -> float:
+        """What the GPUs drew at work, over what such GPUs draw in the mean."""
+        return self._metered_j / self._nominal_j if self._nominal_j else 1.0
+
+    def activity(self, replica: ServingReplica, node: Node, start_ns: int, end_ns: int) -> Activity:
+        """What a replica drew on one of its nodes since that node last asked, as power of each of its GPUs."""
+        if not self.is_current:
+            self._bring()
+            self._drawn.take(replica.index)
+        group, hardware = replica.group, node.hardware
+        before, now = replica.seen.get(node, replica.begun), self._drawn.of(replica.index)
+        replica.seen[node] = now
+        active_ns, active_w, link_w = at_work(now - before, end_ns - start_ns, group)
+        course, rest_ns = None, end_ns - start_ns - active_ns
+        noted_ns, noted = self._drawn.between(replica.index, start_ns, end_ns)
+        if noted_ns:
+            drawn = np.diff(np.stack([before, *noted, now]), axis=0)
+            course = course_of(drawn, np.array([start_ns, *noted_ns, end_ns]), active_ns, group)
+        if link_w and rest_ns and replica.gang is not None:
+            joules = link_w * rest_ns * SECONDS_PER_NS * replica.gang.parts[node] * hardware.gpu_scale
+            self.handed += [(end_ns, joules)] if course is None else handed(course, joules, group)
+        self._nominal_j += active_w * active_ns
+        self._metered_j += (active_w * hardware.gpu_scale + hardware.gpu_offset_w) * active_ns
+        return Activity(active_ns, active_w, group.loaded_w + link_w, group.cpu_load, course)
+
+    def begin(self, replica: ServingReplica) -> None:
+        """The replica comes up: what it had drawn before is of no account."""
+        self._drawn.take(replica.index)
+        replica.seen.clear()
+        replica.begun = replica.read = self._drawn.of(replica.index)
+        replica.read_ns = self._env.now_ns
+
+    def reading(self, replica: ServingReplica) -> Activity:
+        """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
+        self._bring()
+        self._drawn.take(replica.index)
+        now_ns, before, group = self._env.now_ns, replica.read, replica.group
+        replica.read = self._drawn.of(replica.index)
+        span_ns = max(1, now_ns - replica.read_ns)
+        replica.read_ns = now_ns
+        active_ns, *nj = (replica.read - before).tolist()
+        watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+        return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))
