@@ -10,6 +10,7 @@ import typer
 
 from sim.cli.completion import format_names, run_folders
 from sim.cli.options import show_tables, tell
+from sim.cli.progress import running
 from sim.errors import InputError
 
 
@@ -43,7 +44,10 @@ def export(
             "export", "needs the folder of a run and --as FORMAT; 'coldaisle export --list' has them all"
         )
     if out is None:
-        sys.stdout.write(exported(folder, name))
+        with running():
+            written = exported(folder, name)
+        sys.stdout.write(written)
         return
-    export_to(folder, name, out)
+    with running():
+        export_to(folder, name, out)
     tell(f"written to {out}")

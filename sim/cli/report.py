@@ -11,7 +11,7 @@ import typer
 
 from sim.cli.completion import run_folders
 from sim.cli.options import suggest, tell
-from sim.cli.progress import showing
+from sim.cli.progress import Run, running, showing
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,23 +63,34 @@ def report(
     ours = marked(GENERATOR)
     refuse_unusable(out, folder=False, ours=ours)
     if len(folders) > 1:
-        written = _comparison(folders, tornado=with_tornado)
+        with running() as watch:
+            written = _comparison(folders, watch, tornado=with_tornado)
     elif _is_study(folders[0]):
-        written = _study(folders[0], tornado=with_tornado)
+        with running() as watch:
+            written = _study(folders[0], watch, tornado=with_tornado)
     else:
         from sim.report.run import report as page
 
-        run = read(folders[0])
+        with running():
+            run = read(folders[0])
         drawn = _intervals(run, workers) if with_intervals else None
         over = _stated(run) if with_intervals else run.scenario.get("uncertainty")
         tornados = _tornados(run, over, outputs or ["carbon_kg.total"], workers) if with_tornado else {}
-        written = page(run, tornados, drawn=drawn, folder=str(folders[0]))
+        with running() as watch:
+            _drawing(watch)
+            written = page(run, tornados, drawn=drawn, folder=str(folders[0]))
     write_text(written, out, ours=ours)
     tell(f"written to {out}")
     suggest(f"open {shlex.quote(str(out))} in a browser; it needs nothing else")
 
 
-def _comparison(folders: list[Path], *, tornado: bool) -> str:
+def _drawing(watch: Run | None) -> None:
+    """Tells who looks that the page is made now."""
+    if watch is not None:
+        watch.stage("drawing the page")
+
+
+def _comparison(folders: list[Path], watch: Run | None, *, tornado: bool) -> str:
     from sim.report.compare import MOST
     from sim.report.compare import report as page
     from sim.results.files import read
@@ -92,7 +103,9 @@ def _comparison(folders: list[Path], *, tornado: bool) -> str:
     studies = [folder for folder in folders if _is_study(folder)]
     if studies:
         raise InputError.one(str(studies[0]), "holds a study, which has a page of its own; give it alone")
-    return page([read(folder) for folder in folders], folders=[*map(str, folders)])
+    runs = [read(folder) for folder in folders]
+    _drawing(watch)
+    return page(runs, folders=[*map(str, folders)])
 
 
 def _is_study(folder: Path) -> bool:
@@ -101,14 +114,16 @@ def _is_study(folder: Path) -> bool:
     return (folder / STUDY).is_file()
 
 
-def _study(folder: Path, *, tornado: bool) -> str:
+def _study(folder: Path, watch: Run | None, *, tornado: bool) -> str:
     from sim.report.study import report as page
     from sim.study.sweep.folder import manifest_of, points_of
 
     if tornado:
         raise InputError.one("--tornado", "is of one run; the page of a study says what moves its results in any case")
     study = manifest_of(folder)
-    return page(study, points_of(folder, study), folder=str(folder))
+    points = points_of(folder, study)
+    _drawing(watch)
+    return page(study, points, folder=str(folder))
 
 
 def _tornados(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.profiles.catalog import Catalog
 from sim.report.parts import folded, note
-from sim.results.formats import number, percent
+from sim.results.formats import kilowatt_hours, percent
 from sim.results.model_error import ModelError, model_error, widened
 from sim.results.results import Results
 from sim.results.stated import Stated, stated
@@ -96,7 +96,7 @@ class Sure:
         each = "; ".join(
             f"{term.workload}: "
             + ", ".join(f"{percent(one.error)} of {one.of} ({one.held_out} held out of the fit)" for one in term.errors)
-            + f", of {number(term.it_kwh)} kWh"
+            + f", of {kilowatt_hours(term.it_kwh)}"
             for term in terms
         )
         none = f" None was judged for {', '.join(self.models.unjudged)}." if self.models.unjudged else ""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.ledger import OUTSIDE
-from sim.results.formats import number
+from sim.results.formats import kilowatt_hours
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 
@@ -195,7 +195,7 @@ def _supply(drawn: _Drawn, summary: Mapping[str, Any]) -> None:
 def _inside(components: Mapping[str, float]) -> str:
     """What of servers' own losses the flows contain."""
     parts = [
-        f"{words} {number(components[name])} kWh"
+        f"{words} {kilowatt_hours(components[name])}"
         for name, words in (("psu_loss", "losses of power supplies"), ("fans", "fans"))
         if components.get(name)
     ]

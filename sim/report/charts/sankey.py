@@ -16,7 +16,7 @@ from sim.report.chart import Chart
 from sim.report.charts.flows import Flow, Flows, flows_of
 from sim.report.charts.look import ACTIVE, COOL, IDLE, LOSS, SERIES, Spec, base
 from sim.report.parts import labels
-from sim.results.formats import number, share
+from sim.results.formats import kilowatt_hours, number, share
 from sim.results.results import Results
 
 LEAST_HEIGHT = 320.0
@@ -63,7 +63,7 @@ def sankey(results: Results) -> Chart | None:
     spec["layer"] = _layers(flows, wide, SLOT)
     ends = flows.ends()
     biggest = ", ".join(f"{name} {share(kwh, total)}" for name, kwh in ends[:4])
-    alt = f"{number(total)} kWh from {' and '.join(flows.sources())} go to: {biggest}."
+    alt = f"{kilowatt_hours(total)} from {' and '.join(flows.sources())} go to: {biggest}."
     rows = tuple((one.source, one.target, number(one.kwh), share(one.kwh, total)) for one in flows.flows)
     return Chart(
         "where-energy-goes",
@@ -95,7 +95,7 @@ def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -
             "y": box.low,
             "y2": box.high,
             "node": shown[box.name],
-            "says": f"{number(flows.through(box.name))} kWh",
+            "says": kilowatt_hours(flows.through(box.name)),
             "kind": kinds[box.name],
             "of": share(flows.through(box.name), flows.total),
             "mid": (box.low + box.high) / 2,
@@ -243,7 +243,7 @@ def _band(
                 "y2": round(top + tall, 5),
                 "kind": flows.kinds[one.target],
                 "node": f"{labels([one.source])[one.source]} → {labels([one.target])[one.target]}",
-                "says": f"{number(one.kwh)} kWh",
+                "says": kilowatt_hours(one.kwh),
                 "of": share(one.kwh, flows.total),
             }
         )
