@@ -31,13 +31,20 @@ def no_scenario(path: Path) -> str | None:
     if path.name == STUDY:
         return f"is a file of a finished study; coldaisle report {path.parent} shows it"
     if not path.exists() and path.parent.is_dir():
-        there = {found.stem: found for found in _inside(path.parent) if found.suffix in YAML}
-        near = get_close_matches(path.stem, there, n=1)
-        meant = f"; did you mean {there[near[0]]}?" if near else ""
+        meant = beside(path, YAML)
         return (
             f"no such file{meant}  (coldaisle init writes one to begin with; coldaisle scenarios lists those that ship)"
         )
     return None
+
+
+def beside(path: Path, suffixes: tuple[str, ...] = ()) -> str:
+    """What lies beside ``path``, where nothing is, under a name most like its own, or that there is no such folder."""
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent}"
+    there = {found.stem: found for found in _inside(path.parent) if found.suffix in (suffixes or (path.suffix,))}
+    near = get_close_matches(path.stem, there, n=1)
+    return f"; did you mean {there[near[0]]}?" if near else ""
 
 
 def no_run(path: Path) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from sim.errors import InputError
+from sim.mistaken import beside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +82,7 @@ def open_regular(path: Path, file: str | None = None) -> Iterator[IO[bytes]]:
             raise InputError.one(name, f"is no file to read but {what}")
         stream = path.open("rb")
     except FileNotFoundError:
-        raise InputError.one(name, "no such file") from None
+        raise InputError.one(name, f"no such file{beside(path)}") from None
     except OSError as error:
         raise InputError.one(name, f"cannot be read: {error.strerror or error}") from None
     with stream:

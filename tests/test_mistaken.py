@@ -11,6 +11,7 @@ from sim.errors import InputError
 from sim.mistaken import no_run, no_scenario
 from sim.results.files import write
 from sim.spec.study import load_study
+from tests.commands import coldaisle
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +83,16 @@ def test_of_many_runs_the_first_are_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.json").touch()
     assert f"{tmp_path / 'c'} and 2 more" in no_run(tmp_path)
+
+
+def test_a_command_that_lacks_a_word_says_what_the_word_is_for(tmp_path: Path) -> None:
+    done = coldaisle("sweep", "break-even", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--out: Where the dataset goes" in done.stderr
+
+
+def test_a_study_that_is_not_there_is_answered_with_those_that_ship(tmp_path: Path) -> None:
+    done = coldaisle("sweep", "brek-even.yaml", "--out", "there", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'break-even'?" in done.stderr
+    assert not (tmp_path / "there").exists()

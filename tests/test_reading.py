@@ -55,6 +55,12 @@ def test_a_pipe_and_a_folder_are_refused_and_not_waited_for(tmp_path: Path) -> N
     assert "no such file" in refused(tmp_path / "absent")
 
 
+def test_a_file_that_is_not_there_is_answered_with_the_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "prompts.csv").write_text("1\n")
+    assert f"did you mean {tmp_path / 'prompts.csv'}?" in refused(tmp_path / "promts.csv")
+    assert f"there is no folder {tmp_path / 'traces'}" in refused(tmp_path / "traces" / "prompts.csv")
+
+
 def test_gzip_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     packed = gzip.compress(os.urandom(5_000))

@@ -337,7 +337,7 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
     except Exception as error:  # a defect of ours: say so, and how to see more
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()
-            return getattr(error, "exit_code", 2), "", None
+            return getattr(error, "exit_code", 2), _what_is_missing(error), None
         from sim.kinds import at_fault
 
         blamed = at_fault(error)
@@ -345,6 +345,13 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
             return 2, f"{describe(blamed)}\nRun with --debug to see where.", error
         message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
         return 1, message, error
+
+
+def _what_is_missing(error: Exception) -> str:
+    """What the word is for that a command went without: the parser names it and no more."""
+    missing = getattr(error, "param", None) if type(error).__name__ == "MissingParameter" else None
+    told = getattr(missing, "help", None)
+    return f"{missing.opts[0]}: {' '.join(told.split())}" if missing is not None and told else ""
 
 
 def _suggest_after_failure(arguments: list[str], failure: BaseException | None) -> None:

@@ -185,8 +185,8 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
         shipped = shipped_studies()
         if not exists(path) and str(source) in shipped:
             path = shipped[str(source)]
-        elif not exists(path) and path.suffix not in (".yaml", ".yml"):
-            hint = f"no such file, and no study of that name{nearest(source, shipped)}  ({', '.join(shipped)})"
+        elif not exists(path):
+            hint = f"no such file, and no study of that name{nearest(path.stem, shipped)}  ({', '.join(shipped)})"
             raise InputError.one(str(source), hint)
         mistaken = no_scenario(path) if path.is_dir() else None
         if mistaken is not None:
