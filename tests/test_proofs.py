@@ -20,7 +20,7 @@ IN_LITTLE = {
 
 def marked() -> dict[str, bool]:
     """Every test by name, and whether it is a proof."""
-    found = {}
+    found: dict[str, bool] = {}
     for path in Path(__file__).parent.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
