@@ -95,7 +95,11 @@ def bins(size: int, _folder: Path) -> float:
 
 def bins_of_eight(size: int, _folder: Path) -> float:
     """An hour of eight replicas on a node in so many bins, in most of which each is at work for a part of it."""
-    step_s = 3600 // size
+    return simulated(eight_replicas(1, 3600 // size))
+
+
+def eight_replicas(hours: int, step_s: int) -> dict[str, Any]:
+    """So many hours of eight replicas on a node, in bins of so many seconds."""
     chat = {
         "kind": "serving",
         "model": "llama-3.1-8b",
@@ -112,7 +116,7 @@ def bins_of_eight(size: int, _folder: Path) -> float:
         },
         "cpu_load": 0.1,
     }
-    return simulated(scenario(1, workloads={"chat": chat}, seed=1, duration="1 h", outputs={"bin": f"{step_s} s"}))
+    return scenario(1, workloads={"chat": chat}, seed=1, duration=f"{hours} h", outputs={"bin": f"{step_s} s"})
 
 
 CASES: dict[str, tuple[Callable[[int, Path], float], tuple[int, ...]]] = {

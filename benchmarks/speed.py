@@ -158,7 +158,7 @@ class Table:
         yield from self._beside("54 days of 16,384 GPUs, 405 failures", "recovering", 2048, 40.0)
         yield from self._beside("100,000 idle nodes, a day", "idle", 100_000, 20.0)
         hours = 1 if quick else 24
-        yield from self._beside(f"bins of 1 s, {hours} h of chat", "seconds_of_chat", 3600 * hours, 20.0)
+        yield from self._beside(f"bins of 1 s, {hours} h of 8 replicas", "seconds_of_chat", hours, 20.0)
 
     def _beside(self, label: str, name: str, size: int, reach: float) -> Iterator[Row]:
         own = self.now.case(name, size)
