@@ -14,7 +14,7 @@ TOOLS := $(VENV)/.tools
 # Each of the hundreds of commands that are tested would else compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check format types scenarios docs links test proofs quick nightly kernels wheel wheels clean
+.PHONY: help run check format types scenarios docs links test suite proofs quick nightly kernels wheel wheels clean
 
 help:
 	@echo "make run      set up, and print the footprint of training BLOOM"
@@ -72,10 +72,12 @@ docs: $(READY)
 links: $(READY)
 	$(BIN)/python -m tests.links
 
-# The browser comes while pip installs and compiles. mypy takes one core for a minute, in which the other builds the docs.
+# The browser comes while pip installs and compiles. The docs are built beside mypy and the first tests, which leave a core idle.
 test:
 	$(MAKE) --jobs 2 --output-sync=target $(READY) $(TOOLS)
-	$(MAKE) --jobs 2 --output-sync=target check docs scenarios
+	$(MAKE) --jobs 2 docs suite
+
+suite: check scenarios
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not proof'
 
 proofs: $(READY) $(TOOLS)
