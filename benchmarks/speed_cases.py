@@ -78,6 +78,13 @@ def recovering(size: int) -> tuple[float, str]:
     return simulated(nodes.scenario("gives back", size))
 
 
+def restarting(size: int) -> tuple[float, str]:
+    """The same with checkpoints that stop nothing, which versions know that know no stalls."""
+    lost = nodes.scenario("gives back", size)
+    del lost["workloads"]["job"]["checkpoint"]["stall"]
+    return simulated(lost)
+
+
 def seconds_of_chat(size: int) -> tuple[float, str]:
     """So many hours of eight replicas on a node, in bins of a second."""
     import sim
@@ -96,6 +103,7 @@ CASES: dict[str, Callable[[int], tuple[float, str]]] = {
         trainings,
         idle,
         recovering,
+        restarting,
         seconds_of_chat,
     )
 }
