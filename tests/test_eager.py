@@ -26,7 +26,9 @@ def token_s(**changes: Any) -> float:
 
 
 def test_a_fast_board_waits_for_its_host_and_a_slow_one_hides_it() -> None:
-    launch_s = float(Catalog().stack("vllm-2025").launch.value) / 1e9  # type: ignore[union-attr]
+    launch = Catalog().stack("vllm-2025").launch
+    assert launch is not None
+    launch_s = float(launch.value) / 1e9
     fast: dict[str, Any] = {}
     slow: dict[str, Any] = {"cluster.nodes.0.profile": "rtx-a6000-server"}
     eager: dict[str, Any] = {"workloads.text.eager": True}
@@ -59,12 +61,16 @@ A40 = np.array(
 
 
 def test_multiprocessors_at_work_explain_an_a40_and_are_those_of_an_h100() -> None:
-    """Busy as long as kernels that reach 85 % of its memory's rate: the median row within 5 %, and no bias."""
+    """That there is no bias shows only that the profile holds what its note derives from these rows. That rows scatter
+    little, and that an H100 by its measured kernels has as many watts a multiprocessor, could fail.
+    """
     gpu, h100 = Catalog().gpu("nvidia-a40"), Catalog().gpu("nvidia-h100-sxm-80gb")
+    each = []
+    for one in (gpu, h100):
+        assert one.power.active is not None
+        assert one.chip is not None
+        each.append(float(one.power.active.value) / float(one.chip.multiprocessors.value))
     assert gpu.power.active is not None
-    assert h100.power.active is not None
-    assert gpu.chip is not None
-    assert h100.chip is not None
     read = A40[:, 0] * 1e9
     busy = read / (0.85 * float(gpu.memory.bandwidth.value))
     ours = float(gpu.power.loaded.value) + float(gpu.power.active.value) * busy
@@ -72,5 +78,4 @@ def test_multiprocessors_at_work_explain_an_a40_and_are_those_of_an_h100() -> No
     off = ours / A40[:, 1] - 1
     assert abs(np.median(off)) < 0.02
     assert np.median(np.abs(off)) < 0.08
-    each = [float(one.power.active.value) / float(one.chip.multiprocessors.value) for one in (gpu, h100)]  # type: ignore[union-attr]
     assert each[0] == pytest.approx(each[1], rel=0.05)

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -271,11 +272,8 @@ def comings() -> Iterator[set[int]]:
         found.add(self._env.now_ns)
         return before(self, gang)
 
-    TrainingRun._attempt = attempt  # type: ignore[method-assign]  # looked at, and put back
-    try:
+    with patch.object(TrainingRun, "_attempt", attempt):
         yield found
-    finally:
-        TrainingRun._attempt = before  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -289,11 +287,8 @@ def forecasts() -> Iterator[list[tuple[str, int, float]]]:
             found.append((self.plan.name, self.answered_ns, supposed.draws(setting)))
         before(self, loads, supposed, setting, ahead_ns)
 
-    Domain._ask = ask  # type: ignore[method-assign]  # looked at, and put back
-    try:
+    with patch.object(Domain, "_ask", ask):
         yield found
-    finally:
-        Domain._ask = before  # type: ignore[method-assign]
 
 
 @settings(max_examples=60, deadline=None)
