@@ -49,8 +49,8 @@ def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]
     """For functions that read the file at a path, and are asked for the same file over and over.
 
     What the last ``most`` calls gave stays, each as long as its file has the size and the time of change it had; nobody
-    may change it. An error is not remembered, nor what was read within ``TICK_NS`` of a change. Arguments beside the path
-    must be hashable.
+    may change it. An error is not remembered, nor what was read within ``TICK_NS`` of a change. Arguments beside the
+    path must be hashable.
     """
 
     def keeping(read: OfPath[P, R]) -> OfPath[P, R]:

@@ -1,4 +1,4 @@
-"""Shared settings: Hypothesis profiles, one temporary folder for all, and the folder of real data where there is one."""
+"""Shared settings: Hypothesis profiles, one temporary folder, and the folder of real data where there is one."""
 
 from __future__ import annotations
 
