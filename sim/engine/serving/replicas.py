@@ -50,6 +50,8 @@ class Pool(Protocol):
 class ReplicaGroup:
     """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap.
 
+    ``polling_w`` is what a GPU draws beyond loaded while it waits for another stage of its pipeline.
+
     ``caps_w`` are these caps, and ``under_cap`` gives the cost of an iteration under any other.
     """
 
@@ -65,6 +67,7 @@ class ReplicaGroup:
     caps_w: tuple[float, ...]
     under_cap: Callable[[float], StepCost]
     loaded_w: float
+    polling_w: float
     cpu_load: float
     start_up: StartUp
 
