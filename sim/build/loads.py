@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sim.build.failures import interval_ns
 from sim.profiles.capped import Board, job_under_cap
-from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
+from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, clocked, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
 from sim.profiles.methods import Effect
@@ -50,13 +50,18 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
 
 def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     """W that a rate of work takes at the least: at the lowest clock that still computes it, where one is known."""
-    curve = clock_curve(gpu)
-    asked_w = _asked_w(load, gpu)
-    if curve is None:
-        return asked_w
-    clock = max(LOWEST_CLOCK, load.compute / float(gpu.peak[load.precision].value))
     operations_w = load.compute * float(gpu.power.energy_per_flop[load.precision].value)
-    return asked_w - operations_w * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+    share = load.compute / float(gpu.peak[load.precision].value)
+    return _asked_w(load, gpu) - _spared(share, operations_w, cores_active_w(gpu), clock_curve(gpu))
+
+
+def _spared(share: float, operations: float, active: float, curve: ClockCurve | None) -> float:
+    """Of W or J of operations and of multiprocessors at work, what the lowest clock spares that still does ``share`` of
+    the peak."""
+    if curve is None:
+        return 0.0
+    clock = np.array(max(LOWEST_CLOCK, share))
+    return operations * (1.0 - float(voltage(clock, curve)) ** 2) + active * (1.0 - float(clocked(clock, curve)))
 
 
 def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
@@ -225,11 +230,8 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
     # of the power lengthens no step. One that only the highest clock reaches meets the limit, and slows.
     curve, loaded_w = clock_curve(gpu), float(gpu.power.loaded.value)
     asked_w = loaded_w + float(joules.sum()) / free_s
-    saved_j = 0.0
-    if curve is not None:
-        clock = max(LOWEST_CLOCK, work.efficiency.compute)
-        saved_j = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
-    reached = asked_w - saved_j / free_s <= gpu.tdp.value and asked_w > loaded_w
+    spared_j = _spared(work.efficiency.compute, float(joules[0]), float(joules[3]), curve)
+    reached = asked_w - spared_j / free_s <= gpu.tdp.value and asked_w > loaded_w
     held = (within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
     return StepsOfGang(
         steps=work.steps,
