@@ -53,6 +53,8 @@ class Lives:
         """Those that have no process of their own yet, and what they hold."""
         self.of_gang: dict[Gang, ServingReplica] = {}
         self.replica_ns = self.up = self.most_up = self.cold_starts = 0
+        self.skipped_events = 0
+        """How many more the clock would have come to, had each had a process of its own from the start."""
 
     def begin(self, group: ReplicaGroup, replicas: Sequence[ServingReplica]) -> None:
         """All replicas of a group, of which the first so many are wanted from the start."""
@@ -75,6 +77,7 @@ class Lives:
         if replica.process is None:
             replica.wake = self._env.event()
             replica.process = self._env.process(self._life(replica, self._together.pop(replica), is_there=True))
+            self.skipped_events -= 1
         return replica.process
 
     def _life(
@@ -159,21 +162,25 @@ class Lives:
         if len({gang.ready for gang in gangs}) > 1:  # some wait for slots, or for nodes that boot
             for replica, gang in zip(replicas, gangs, strict=True):
                 gang.process = replica.process = self._env.process(self._life(replica, gang))
+            self.skipped_events -= 2  # its own beginning, and its end
             return
         self._together.update(zip(replicas, gangs, strict=True))
         for replica, gang in zip(replicas, gangs, strict=True):
             gang.process, gang.on_lost = None, partial(self._lost, replica)
+        self.skipped_events += 2 * (len(replicas) - 1)  # beginnings, and gangs that are ready
         yield gangs[0].ready
         left = self._left(replicas)
         set_all([*left.values()], "loaded", group.loaded_w, self._env.now_ns)
         load_ns = max(map(images.wait_ns, left.values()), default=0)  # all the same: none has pulled anything yet
         if load_ns:
             self.cold_starts += len(left)
+            self.skipped_events += len(left) - 1
             yield self._env.wait(load_ns)
             left = self._left(replicas)
         for gang in left.values():
             images.pulled(gang)
         self._come_up_all(left)
+        self.skipped_events -= 1  # its end
 
     def _left(self, replicas: Sequence[ServingReplica]) -> dict[ServingReplica, Gang]:
         """Those that have no process of their own."""

@@ -90,8 +90,7 @@ class ServingService:
         self._cap = 0
         self._scaler: Scaler | None = None
         self.finished = env.event()
-        self.skipped_events = 0
-        """Instants of the pool that the clock did not stop at, and would have without looking ahead."""
+        self._skipped_instants = 0
         self._lives = Lives(
             env,
             cluster,
@@ -120,6 +119,12 @@ class ServingService:
     def name(self) -> str:
         """Name of the workload."""
         return self._plan.name
+
+    @property
+    def skipped_events(self) -> int:
+        """Instants of the pool that the clock did not stop at, and would have without looking ahead; and those that
+        replicas came to together."""
+        return self._skipped_instants + self._lives.skipped_events
 
     def log(self) -> ServingLog:
         """What is known of the workload up to now."""
@@ -339,8 +344,8 @@ class ServingService:
             return None
         before = self._pool.instants
         at_ns = self._pool.advance(next_ns - 1, idle_ends=True)
-        self.skipped_events += self._pool.instants - before
+        self._skipped_instants += self._pool.instants - before
         if not self._is_over:
             return None
-        self.skipped_events -= 1  # of these the clock comes to one
+        self._skipped_instants -= 1  # of these the clock comes to one
         return at_ns
