@@ -18,7 +18,7 @@ from sim.workload.requests import RequestChunk
 
 ROOMS = (1 << 14, 1 << 19)
 """For requests that are in the system, once the first room for them is full."""
-MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
+MOST_SLOTS = 1 << k.SLOT_BITS
 HASHES_AT_ONCE = 1 << 16
 DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
