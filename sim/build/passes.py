@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sim.build.loads import clocked_up_w, cores_active_w, within_limit_w
-from sim.profiles.hardware import CPUProfile, CPURates, GPUProfile
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import CPUProfile, CPURates
 from sim.profiles.passes import Device, Pass, batch_cost
 from sim.spec.passes import NetworkPass, Roofline
 from sim.units import NS_PER_S, SECONDS_PER_NS
