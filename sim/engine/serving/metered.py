@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -60,6 +60,13 @@ class Metered:
         replica.seen.clear()
         replica.begun = replica.read = self._drawn.of(replica.index)
         replica.read_ns = self._env.now_ns
+
+    def begin_all(self, replicas: Iterable[ServingReplica]) -> None:
+        """The same of replicas that have never been up."""
+        sums, now_ns = self._drawn.all(), self._env.now_ns
+        for replica in replicas:
+            replica.begun = replica.read = sums[replica.index]
+            replica.read_ns = now_ns
 
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""

@@ -110,6 +110,12 @@ class ReferencePool:
             dispatch(state, request, p.PREFILL, 0)
         begin_iterations(state)
 
+    def start_all(self, indices: Sequence[int], cost: int) -> None:
+        """Brings up replicas that have not been up before, at one cost; nothing may wait for them."""
+        for index in indices:
+            self.set_cost(index, cost)
+            self.start(index)
+
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
         self._state.replicas[index].draining = True
