@@ -4,9 +4,9 @@ The errors of one family of models go the same way, so readings of a family coun
 other. A family not seen is as likely to be the worst of K + 1 as any: each of K counts 1 / (K + 1), and the rest is
 further off than anything (Lee, Barber and Willett, arXiv:2306.06342). So fewer than nine families tell no such range:
 their furthest reading is told, within which a further family's lies with a chance of K / (K + 1) at least. An error is
-the logarithm of measured over predicted, as a meter that reads 1.5 times as much is as far off as one that reads 1 / 1.5.
+the logarithm of measured over predicted, as a meter that reads twice as much is as far off as one that reads half.
 
-The rule was written down before any row's error had been looked at (2026-11-30 15:27 UTC), and is judged on each family
+The rule was written down before any row's error had been looked at (2026-11-30 15:26 UTC), and is judged on each family
 by what the others tell.
 """
 
@@ -47,3 +47,14 @@ def shares_within(off: Floats, families: Names) -> dict[str, float]:
         own = families == name
         found[str(name)] = float((np.abs(off[own]) <= reach(off[~own], families[~own])).mean())
     return found
+
+
+def apart(off: Floats, families: Names) -> float:
+    """As ``reach``, of the ratio of two readings of one family: what their errors have in common cancels."""
+    pairs, of = [], []
+    for name in np.unique(families):
+        own = off[families == name]
+        first, second = np.triu_indices(len(own), 1)
+        pairs.append(own[first] - own[second])
+        of.append(np.full(len(first), name))
+    return reach(np.concatenate(pairs), np.concatenate(of))
