@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sim.results.catalogue import COMPARED
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.model_error import ModelError, Reach, model_error, per_it_kwh
 from sim.results.results import Results
 
-TOLD = (("energy_kwh.facility", "energy", "kWh"), ("carbon_kg.total", "carbon", "kg"))
+TOLD = tuple(one for one in COMPARED if one.path.endswith((".facility", ".total")))
+"""Energy of the whole, and its carbon."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,12 @@ def model_changes(first: Results, other: Results) -> list[ModelChange]:
     errors = model_error(first), model_error(other)
     chance = min((one.chance for one in errors if one.terms), default=0.0)
     found = []
-    for path, what, unit in TOLD:
-        keys = (*path.split("."),)
-        here, there = (float(value_in(run.summary, keys)) for run in (first, other))
-        per = per_it_kwh(first.summary, path), per_it_kwh(other.summary, path)
+    for one in TOLD:
+        here, there = (float(value_in(run.summary, one.keys)) for run in (first, other))
+        per = per_it_kwh(first.summary, one.path), per_it_kwh(other.summary, one.path)
         reach = reach_of_change(*errors, *per)
         if here != there and any(reach):
-            found.append(ModelChange(path, what, unit, there - here, reach, chance))
+            found.append(ModelChange(one.path, one.label, one.unit, there - here, reach, chance))
     return found
 
 
