@@ -132,7 +132,7 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
     },
     "workload": {
         "sim.spec.workloads:Training": "sim.build.work:training",
-        "sim.spec.workloads:Inference": "sim.build.work:inference",
+        "sim.spec.inference:Inference": "sim.build.work:inference",
         "sim.spec.serving:Serving": "sim.build.work:serving",
         "sim.spec.campaign:CampaignSpec": "sim.build.campaign:campaign",
         "sim.spec.federated:FederatedSpec": "sim.build.federated:federated",

@@ -11,7 +11,8 @@ import pytest
 
 import sim
 from sim.results.results import Results
-from sim.spec.workloads import Inference, MeasuredLoad, ServiceTime
+from sim.spec.inference import Inference, ServiceTime
+from sim.spec.workloads import MeasuredLoad
 from sim.units import J_PER_KWH
 
 WALL_HOURS = 1_082_990 / 384

@@ -19,10 +19,11 @@ from sim.build.drafter import IN_16_BITS, Drafter
 from sim.build.iteration_costs import of_all_tokens, of_tokens
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve, link_of
+from sim.profiles.hardware import GPUProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
 from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
+from sim.profiles.node import NodeProfile, link_of
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import Floats, IterationCost, Known

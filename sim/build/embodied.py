@@ -20,7 +20,7 @@ from sim.profiles.embodied import (
     end_of_life_g,
     read_factors,
 )
-from sim.profiles.hardware import NodeProfile
+from sim.profiles.node import NodeProfile
 from sim.spec.embodied import CarbonPerPowerRange as PerPower
 from sim.spec.embodied import (
     Embodied,

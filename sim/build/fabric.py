@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sim.build.machines import Machine
 from sim.documents import KeyPath
 from sim.kinds import builder
-from sim.profiles.hardware import linked
+from sim.profiles.node import linked
 from sim.spec.fabric import FabricSpec, FatTree, Ports, Rail, TorusSpec
 from sim.training.ranks import groups_of
 from sim.training.terms import Spread

@@ -9,7 +9,8 @@ from sim.build.loads import Gang, Hours, changed, gang_of
 from sim.build.methods import effect_of
 from sim.build.resolved import Resolved
 from sim.errors import InputError
-from sim.profiles.hardware import GPUProfile, linked
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import linked
 from sim.spec.training import ModelWork
 from sim.spec.workloads import SocketHours, Training
 from sim.units import HOUR_NS

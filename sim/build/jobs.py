@@ -16,7 +16,8 @@ from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.kinds import builder
 from sim.paths import joined
-from sim.profiles.hardware import GPUProfile, NodeProfile, link_of
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import NodeProfile, link_of
 from sim.rng import Streams
 from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
 from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
-from sim.profiles.hardware import OPTIONAL_PARTS
+from sim.profiles.node import OPTIONAL_PARTS
 from sim.spec.facility import DirectToChip, Facility, PlantSpec
 
 

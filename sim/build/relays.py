@@ -16,11 +16,11 @@ from sim.build.routes import RoutePlan, Told
 from sim.build.work import arrivals_of
 from sim.kinds import builder
 from sim.rng import Streams
+from sim.spec.inference import Inference
 from sim.spec.requests import RoutedArrivals
 from sim.spec.result_cache import KeyColumn, RepeatedSamples, ResultCache, ZipfPopularity
 from sim.spec.routes import ByCascade, Route
 from sim.spec.serving import Serving
-from sim.spec.workloads import Inference
 from sim.units import SECONDS_PER_NS
 from sim.workload import result_cache
 from sim.workload.relays import Hardness, RelayLog, RelayPlan

@@ -27,6 +27,7 @@ from sim.profiles.hardware import GPUProfile
 from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster, Wanted
 from sim.spec.federated import FederatedSpec
+from sim.spec.inference import Inference
 from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
 from sim.spec.policies import Cap, Throttle
@@ -37,7 +38,7 @@ from sim.spec.serving import Serving
 from sim.spec.site import Place
 from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
-from sim.spec.workloads import Inference, Training
+from sim.spec.workloads import Training
 from sim.validation import Spec
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from sim.memo import kept_while_unchanged
 from sim.signals import Signal, read_series
 from sim.signals.labels import Labels
+from sim.spec.inference import IntervalLog, RateLog, RequestLog
 from sim.spec.market import PowerSeries
 from sim.spec.onsite import OutputSeries
-from sim.spec.workloads import IntervalLog, RateLog, RequestLog
 from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
 
 Ints = npt.NDArray[np.int64]

@@ -29,21 +29,12 @@ from sim.profiles.hardware import GPUProfile
 from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams
 from sim.signals import Signal
+from sim.spec.inference import Arrivals, Backlog, Inference, IntervalLog, PoissonArrivals, QueueAutoscale, RateLog
 from sim.spec.parts import Parts
 from sim.spec.passes import Roofline
 from sim.spec.requests import RoutedArrivals
 from sim.spec.serving import Serving
-from sim.spec.workloads import (
-    Arrivals,
-    Backlog,
-    Inference,
-    IntervalLog,
-    Load,
-    PoissonArrivals,
-    QueueAutoscale,
-    RateLog,
-    Training,
-)
+from sim.spec.workloads import Load, Training
 from sim.workload import arrivals as arrival
 from sim.workload.factors import Exponential, Lognormal
 from sim.workload.requests import RequestSource

@@ -32,7 +32,8 @@ from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import OPTIONAL_PARTS, NodeProfile
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.cluster import NodePool

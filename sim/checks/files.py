@@ -23,12 +23,12 @@ from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
 from sim.spec.battery import Battery, FixedPrices, PriceDispatch
 from sim.spec.grid import IntensitySource, PriceSource
+from sim.spec.inference import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.spec.onsite import needs_sky
 from sim.spec.requests import TraceReplay
 from sim.spec.routes import Route
 from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
-from sim.spec.workloads import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.weather.series import WeatherSeries
 

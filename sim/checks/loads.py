@@ -9,9 +9,10 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.profiles.hardware import GPUProfile
 from sim.spec.early_exit import EarlyExit
+from sim.spec.inference import Inference
 from sim.spec.jobs import JobLoad
 from sim.spec.passes import Roofline
-from sim.spec.workloads import Inference, Load, TrainingWork
+from sim.spec.workloads import Load, TrainingWork
 
 LEAST_OF_IDLE = 0.5
 """Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from sim.build.resolved import Resolved
 from sim.documents import Document, KeyPath
 from sim.signals import Signal
+from sim.spec.inference import Inference
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
 from sim.spec.serving import Serving
-from sim.spec.workloads import Inference
 from sim.validation import nearest
 from sim.workload.routing import room
 

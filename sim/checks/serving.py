@@ -18,10 +18,10 @@ from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.paths import joined
+from sim.spec.inference import NOBODY_WAITS
 from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
 from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps, MeasuredSteps
-from sim.spec.workloads import NOBODY_WAITS
 from sim.units import DAY_NS, NS_PER_S
 
 if TYPE_CHECKING:

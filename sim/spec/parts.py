@@ -13,6 +13,7 @@ from sim.instants import epoch_ns
 from sim.quantities import PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
+from sim.spec.inference import Arrivals, Inference, OwnArrivals
 from sim.spec.policies import Policy
 from sim.spec.requests import RoutedArrivals
 from sim.spec.routes import Route
@@ -20,7 +21,6 @@ from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.site import Grid, Place
 from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
-from sim.spec.workloads import Arrivals, Inference, OwnArrivals
 from sim.validation import validate
 
 _NO_MATTER_OF_RUNS = frozenset({"scenario", "seed", "grids", "places", "accounting"})

@@ -29,9 +29,10 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.factors import FactorLaw
+from sim.spec.inference import Arrivals
 from sim.spec.networks import NetworkWithLatency
 from sim.spec.work import Workload
-from sim.spec.workloads import MOST_GPUS, Arrivals, Load
+from sim.spec.workloads import MOST_GPUS, Load
 from sim.validation import BELOW, Spec, mapping_or, nearest
 
 DEVICE = "device"
