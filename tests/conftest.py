@@ -6,7 +6,9 @@ import gc
 import importlib
 import os
 import pkgutil
+import shutil
 import tempfile
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
@@ -26,16 +28,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whatever is killed or kept to the end leaves its temporary files in one folder, which goes with the session.
+    """Whatever is killed or kept to the end leaves its temporary files in one folder, which goes with the process.
 
     The folders of tests that failed stay where pytest keeps them.
     """
     if hasattr(config, "workerinput"):
         return  # its controller has made the folder
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
-    folder = tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True)
-    config.add_cleanup(folder.cleanup)
-    os.environ["TMPDIR"] = tempfile.tempdir = folder.name
+    os.environ["TMPDIR"] = tempfile.tempdir = folder = tempfile.mkdtemp(prefix="tests-")
+    # after the folder of multiprocessing, which is taken away at -100 and lies in it
+    Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=-200)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
