@@ -30,6 +30,7 @@ BASE = {
     "validation",
     "kinds",
     "shipped_kinds",
+    "later",
     "content",
 }
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "training", "workload", "engine"}
@@ -49,9 +50,10 @@ ALLOWED: dict[str, set[str]] = {
     "documents": {"errors", "paths", "plain", "reading", "common_yaml"},
     "possible": set(),
     "quantities": {"errors", "units", "instants", "plain", "possible"},
-    "validation": {"errors", "plain", "documents"},
+    "validation": {"errors", "plain", "documents", "later"},
     "content": {"errors", "validation"},
     "shipped_kinds": set(),
+    "later": set(),
     "kinds": {"errors", "shipped_kinds", "validation"},
     "signals": {"errors", "units", "instants", "plain", "reading"},
     "rng": set(),

@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.failures import Device, Process, Slowdown, Switch
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.sourced import Sourced
 from sim.spec import failures as spec
 from sim.spec.cluster import NodePool
-from sim.spec.workloads import Checkpoint
 from sim.units import NS_PER_S
+
+with later():
+    from sim.profiles.failures import Device, Process, Slowdown, Switch
+
 
 if TYPE_CHECKING:
     from sim.engine.cluster import Spares
     from sim.engine.failures import ComponentFailures, FailurePlan, Hazard
     from sim.engine.recovery import RecoveryPlan
+    from sim.spec.workloads import Checkpoint
 
 
 def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, catalog: Catalog) -> FailurePlan | None:

@@ -16,23 +16,28 @@ from sim.checks.serving import files as serving_files
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.later import later
 from sim.paths import joined
-from sim.profiles.embodied import read_factors
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.grid.series import Basis, GridSeries
-from sim.spec.battery import Battery, FixedPrices, PriceDispatch
-from sim.spec.grid import IntensitySource, PriceSource
-from sim.spec.inference import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
-from sim.spec.onsite import needs_sky
-from sim.spec.requests import TraceReplay
-from sim.spec.routes import Route
-from sim.spec.serving import Serving
 from sim.spec.site import Grid, Place
 from sim.units import LEAP_YEAR_NS, MAX_NS
 from sim.weather.series import WeatherSeries
 
+with later():
+    from sim.profiles.embodied import read_factors
+    from sim.spec.battery import Battery, FixedPrices, PriceDispatch
+    from sim.spec.inference import Backlog, PoissonArrivals
+    from sim.spec.onsite import needs_sky
+    from sim.spec.requests import TraceReplay
+
+
 if TYPE_CHECKING:
+    from sim.spec.grid import IntensitySource, PriceSource
+    from sim.spec.inference import IntervalLog, RateLog, RequestLog
+    from sim.spec.routes import Route
+    from sim.spec.serving import Serving
     from sim.workload.traces import Trace
 
 Read = TypeVar("Read")

@@ -17,14 +17,19 @@ from sim.checks.routes import where_written
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.later import later
 from sim.paths import joined
-from sim.spec.inference import NOBODY_WAITS
-from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
-from sim.spec.serving import Serving
-from sim.spec.steps import KernelSteps, MeasuredSteps
+from sim.spec.work import NOBODY_WAITS
 from sim.units import DAY_NS, NS_PER_S
 
+with later():
+    from sim.spec.requests import Clients, JointLengths, ServeGen, TraceReplay
+    from sim.spec.steps import KernelSteps, MeasuredSteps
+
+
 if TYPE_CHECKING:
+    from sim.spec.requests import Lengths
+    from sim.spec.serving import Serving
     from sim.workload.traces import Trace
 
 Found = Iterator[tuple[KeyPath, str]]
