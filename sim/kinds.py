@@ -218,7 +218,7 @@ def _shipped(family: str) -> tuple[Kind, ...]:
 @cache
 def _base(family: str) -> type:
     """The class that all specs of a family have in common."""
-    first = _named(next(iter(SHIPPED[family])))
+    first: type = _named(next(iter(SHIPPED[family])))
     return next(base for base in first.__mro__ if "family" in vars(base))
 
 

@@ -4,9 +4,9 @@
         from sim.spec.campaign import CampaignSpec
 
 Most scenarios name few of the kinds that there are, and to make the classes of all of them takes longer than most runs.
-Such a name stands for a class (or a function) until somebody calls it, reads an attribute of it, or has a document
-checked against it; then its module is imported, and the name is the class itself from there on. Nothing is an instance
-of a class whose module nobody has imported, so that to ask whether a value is one imports nothing.
+Such a name stands for a class (or a function, or a module) until somebody calls it, reads an attribute of it, or has a
+document checked against it; then its module is imported, and the name is the class itself from there on. Nothing is an
+instance of a class whose module nobody has imported, so that to ask whether a value is one imports nothing.
 
 In the annotation of a field it may stand for models, which know by themselves how they are written out, and for nothing
 else. It will not do for a base class, a member of a union that is told apart by a field, or a key of a dictionary.
@@ -40,7 +40,8 @@ class _Standing(type):
 
     def meant(cls) -> Any:
         """What it stands for."""
-        return cls._told(getattr(import_module(cls.module), cls.__name__))
+        module, name = import_module(cls.module), cls.__name__
+        return cls._told(getattr(module, name, None) or import_module(f"{cls.module}.{name}"))
 
     def _told(cls, real: Any) -> Any:
         """``real``, which takes the place of the name in the module that asked."""
@@ -130,7 +131,7 @@ def later() -> Iterator[None]:
             told = {"module": name, "asking": asking}
             return SimpleNamespace(**{one: getattr(known, one, None) or _Standing(one, (), told) for one in wanted})
 
-        builtins.__import__ = standing
+        builtins.__import__ = standing  # type: ignore[assignment]  # what mypy expects of it is a module
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ SHIPPED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "sim.spec.growth:TableGrowth": ("table", "sim.build.growth:table"),
     },
     "facility": {
-        "sim.spec.facility:FixedPUE": ("fixed-pue", "sim.build.facility:fixed_pue"),
+        "sim.spec.building:FixedPUE": ("fixed-pue", "sim.build.facility:fixed_pue"),
         "sim.spec.facility:PlantSpec": ("plant", "sim.build.plant:plant"),
     },
     "cooling": {

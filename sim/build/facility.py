@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sim.facility.building import Building, FixedPUE
 from sim.kinds import builder
-from sim.spec import facility as spec
 
 if TYPE_CHECKING:
+    from sim.spec import building as spec
     from sim.weather.series import WeatherSeries
 
 

@@ -18,20 +18,21 @@ from sim.profiles.catalog import Catalog
 from sim.quantities import CarbonIntensity
 from sim.reading import is_file
 from sim.signals import Signal
-from sim.signals.calendar import repeated
-from sim.signals.grid.mix import weighted
-from sim.signals.grid.series import Basis, GridSeries
-from sim.signals.local_clock import hours_over
-from sim.signals.month_hours import read_month_hours
-from sim.signals.units_in_names import refuse_other_unit
 from sim.units import DAY_NS
 
 with later():
     from sim.profiles.grids import carbon_factors, water_factors
+    from sim.signals.calendar import repeated
+    from sim.signals.grid.mix import weighted
+    from sim.signals.grid.series import GridSeries
+    from sim.signals.local_clock import hours_over
+    from sim.signals.month_hours import read_month_hours
+    from sim.signals.units_in_names import refuse_other_unit
 
 
 if TYPE_CHECKING:
     from sim.profiles.grids import Fuel
+    from sim.signals.grid.series import Basis
     from sim.spec.grid import (
         Average,
         AverageWater,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.loads import UnderCap, gpu_watts
 from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.kinds import builder
@@ -23,6 +22,7 @@ from sim.rng import Streams
 from sim.validation import nearest
 
 with later():
+    from sim.build.loads import UnderCap, gpu_watts
     from sim.spec.jobs import SaveJob
     from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
 

@@ -10,9 +10,9 @@ import numpy as np
 from sim.errors import InputError
 from sim.later import later
 from sim.memo import last_kept
-from sim.profiles.kernel_tables import package
 
 with later():
+    from sim.profiles.kernel_tables import package
     from sim.profiles.kernel_tables.tables import Shelf, versions
     from sim.spec.requests import SeparateLengths
 

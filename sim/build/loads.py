@@ -15,12 +15,12 @@ from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
-from sim.workload.schedule import expected_ns
 
 with later():
     from sim.profiles.kernel_power import drawn_w
     from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
     from sim.training.power import polling_w
+    from sim.workload.schedule import expected_ns
 
 
 if TYPE_CHECKING:

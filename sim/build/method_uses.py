@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sim.build.gangs import gang_in
-from sim.build.loads import gpu_watts
-from sim.build.methods import effect_of, method_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.later import later
@@ -16,6 +14,8 @@ from sim.paths import joined
 from sim.spec.methods import MethodChoice, name_of, profile_of
 
 with later():
+    from sim.build.loads import gpu_watts
+    from sim.build.methods import effect_of, method_of
     from sim.profiles.methods import beyond
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.build.gangs import gang_in
-from sim.build.loads import job_ns
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import SignalRangeError
@@ -24,6 +23,7 @@ from sim.signals import Signal
 from sim.units import BYTES_PER_GB, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
 
 with later():
+    from sim.build.loads import job_ns
     from sim.spec.workloads import Training
 
 

@@ -15,7 +15,7 @@ with later():
 
 
 if TYPE_CHECKING:
-    from sim.spec.facility import Facility
+    from sim.spec.building import Facility
 
 
 def left_to_profiles(facility: Facility) -> bool:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.build.resolved import Resolved
-from sim.engine.fleet.power.ladder import Answer
-from sim.engine.fleet.power.ramp import Ramp
 from sim.kinds import builder
 from sim.later import later
 from sim.signals import Signal
 from sim.units import SECONDS_PER_NS
 
 with later():
+    from sim.engine.fleet.power.ladder import Answer
+    from sim.engine.fleet.power.ramp import Ramp
     from sim.profiles.breakers import Breaker, Electronic, ThermalMagnetic
     from sim.spec.power_limits import CapAnswer
 

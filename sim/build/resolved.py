@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
-from sim.build.sharing import shared_gpu
-from sim.build.slices import cut
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.later import later
@@ -33,6 +31,8 @@ from sim.spec.work import Workload
 from sim.validation import Spec
 
 with later():
+    from sim.build.sharing import shared_gpu
+    from sim.build.slices import cut
     from sim.spec.campaign import CampaignSpec
     from sim.spec.federated import FederatedSpec
     from sim.spec.inference import Inference

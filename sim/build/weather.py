@@ -12,13 +12,18 @@ import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.kinds import builder
+from sim.later import later
 from sim.reading import is_file
 from sim.signals.csv_table import open_table
-from sim.signals.local_clock import hours_over
-from sim.signals.month_hours import read_month_hours
 from sim.units import LEAP_YEAR_NS
-from sim.weather.records import EXTRA, NEEDED, refuse_impossible
-from sim.weather.series import WeatherSeries
+from sim.weather.records import EXTRA, NEEDED
+
+with later():
+    from sim.signals.local_clock import hours_over
+    from sim.signals.month_hours import read_month_hours
+    from sim.weather.records import refuse_impossible
+    from sim.weather.series import WeatherSeries
+
 
 if TYPE_CHECKING:
     from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.later import later
 from sim.profiles.hardware import GPUProfile
 
 with later():
+    from sim.build.loads import gpu_watts, least_w
     from sim.spec.passes import Roofline
 
 

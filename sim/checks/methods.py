@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sim.build.method_uses import Use, active_w, loads_of, told, uses, works_of
-from sim.build.methods import method_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import InputError
@@ -14,6 +13,7 @@ from sim.later import later
 from sim.paths import joined
 
 with later():
+    from sim.build.methods import method_of
     from sim.profiles.methods import contradictions, together
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sim.build.gangs import gang_in
-from sim.build.loads import can_be_capped, gpu_watts, job_ns
 from sim.build.resolved import Resolved
 from sim.checks.power_limits import plants_without_limits
 from sim.documents import KeyPath
@@ -18,6 +17,7 @@ from sim.units import DAY_NS, HOUR_NS
 from sim.validation import nearest
 
 with later():
+    from sim.build.loads import can_be_capped, gpu_watts, job_ns
     from sim.spec.schedules import Windowed
 
 

@@ -10,12 +10,12 @@ from sim.documents import Document, KeyPath
 from sim.later import later
 from sim.signals import Signal
 from sim.validation import nearest
-from sim.workload.routing import room
 
 with later():
     from sim.spec.inference import Inference
     from sim.spec.requests import RoutedArrivals
     from sim.spec.serving import Serving
+    from sim.workload.routing import room
 
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, WaterIntensit
 from sim.validation import LONGEST_NAME, Spec, mapping_or
 
 with later():
-    from sim.spec.facility import Facility
+    from sim.spec.building import Facility
     from sim.spec.grid import IntensitySource, PriceSource, WaterSource
     from sim.spec.market import Market
     from sim.spec.onsite import OnSite
