@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from sim.facility.building import Building, FixedPUE
 from sim.kinds import builder
+from sim.later import later
+
+with later():
+    from sim.spec import building as spec
+
 
 if TYPE_CHECKING:
-    from sim.spec import building as spec
     from sim.weather.series import WeatherSeries
 
 

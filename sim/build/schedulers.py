@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.schedulers.fifo import FirstCome
@@ -11,11 +10,6 @@ from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.kinds import builder
 from sim.later import later
 from sim.spec.cluster import Cluster
-
-if TYPE_CHECKING:
-    from sim.spec import placements as places
-    from sim.spec import schedulers as specs
-
 
 with later():
     from sim.engine.fleet.placements.best_fit import BestFit
@@ -35,6 +29,8 @@ with later():
     from sim.engine.fleet.schedulers.quotas import Quota, Quotas
     from sim.engine.fleet.schedulers.shortest import Shortest
     from sim.engine.fleet.schedulers.spot import Spot
+    from sim.spec import placements as places
+    from sim.spec import schedulers as specs
 
 
 MIB = 1 << 20

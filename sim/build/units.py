@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
 
-if TYPE_CHECKING:
-    from sim.spec import units as spec
-
-
 with later():
     from sim.engine.units import KnownUnits, LognormalUnits, UnitEffect
+    from sim.spec import units as spec
 
 
 def unit_effect(written: spec.UnitEffectSpec | None, catalog: Catalog) -> UnitEffect | None:
