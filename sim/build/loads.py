@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.failures import interval_ns
+from sim.later import later
 from sim.profiles.capped import Board, job_under_cap
 from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, clocked, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
-from sim.profiles.kernel_power import drawn_w
-from sim.profiles.methods import Effect
-from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
-from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training, TrainingWork
-from sim.training.power import polling_w
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
-from sim.workload.schedule import expected_ns
+
+with later():
+    from sim.profiles.kernel_power import drawn_w
+    from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
+    from sim.training.power import polling_w
+    from sim.workload.schedule import expected_ns
+
+
+if TYPE_CHECKING:
+    from sim.profiles.methods import Effect
+    from sim.spec.workloads import GPUHours, Load, Steps, ThroughputLoad, Training, TrainingWork
+
 
 Floats = npt.NDArray[np.float64]
 

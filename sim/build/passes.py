@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from sim.build.loads import clocked_up_w, cores_active_w, within_limit_w
+from typing import TYPE_CHECKING
+
+from sim.later import later
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.node import CPUProfile, CPURates
-from sim.profiles.passes import Device, Pass, batch_cost
-from sim.spec.passes import NetworkPass, Roofline
 from sim.units import NS_PER_S, SECONDS_PER_NS
+
+with later():
+    from sim.build.loads import clocked_up_w, cores_active_w, within_limit_w
+    from sim.profiles.passes import Device, Pass, batch_cost
+
+
+if TYPE_CHECKING:
+    from sim.spec.passes import NetworkPass, Roofline
 
 
 def batches(spec: Roofline, most: int, device: GPUProfile | CPUProfile) -> tuple[tuple[int, float], ...]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
-from sim.build.kernel_steps import Kind, known_shares
-from sim.build.provisioning import from_image
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.replicas import ReplicaGroup
-from sim.engine.serving.scaling import Autoscale
 from sim.engine.serving.service import ServingPlan
+from sim.later import later
 from sim.rng import Streams
 from sim.spec.provisioning import ColdStart
 from sim.spec.requests import ClosedLoopUsers
@@ -28,10 +27,20 @@ from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps
 from sim.training.power import polling_w
 from sim.units import J_PER_NJ, NS_PER_S
-from sim.workload.prefixes import KvBlocks
-from sim.workload.provisioning import StartUp
 from sim.workload.replay import Replay
 from sim.workload.requests import RequestSource
+
+if TYPE_CHECKING:
+    from sim.build.kernel_steps import Kind
+
+
+with later():
+    from sim.build.kernel_steps import known_shares
+    from sim.build.provisioning import from_image
+    from sim.engine.serving.scaling import Autoscale
+    from sim.workload.prefixes import KvBlocks
+    from sim.workload.provisioning import StartUp
+
 
 PREFILL = {"chunked": p.CHUNKED, "prioritized": p.PRIORITIZED, "mixed": p.MIXED, "static": p.STATIC}
 ROLES = {"replicas": p.ANY, "prefill": p.PREFILL, "decode": p.DECODE}

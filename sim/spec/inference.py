@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
+from sim.later import later
 from sim.quantities import (
     Duration,
     Fraction,
@@ -17,16 +18,19 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
-from sim.spec.early_exit import EarlyExit
 from sim.spec.methods import Methods
 from sim.spec.passes import MOST_IN_BATCH, Roofline
 from sim.spec.provisioning import StartUpOfService
 from sim.spec.requests import RoutedArrivals
-from sim.spec.result_cache import ResultCache
 from sim.spec.times import StampsOfAny, Zone
-from sim.spec.work import Workload
-from sim.spec.workloads import MOST_GPUS, Load
+from sim.spec.work import NOBODY_WAITS, Workload
+from sim.spec.workloads import MOST_GPUS
 from sim.validation import Spec
+
+with later():
+    from sim.spec.early_exit import EarlyExit
+    from sim.spec.result_cache import ResultCache
+    from sim.spec.workloads import Load
 
 
 class PoissonArrivals(Spec):
@@ -98,12 +102,6 @@ class Batching(Spec):
 
     max_batch: int = Field(default=1, ge=1, le=1_000_000, strict=True)
     max_wait: Duration = Field(default="0 s", validate_default=True)
-
-
-NOBODY_WAITS = (
-    "with none left nobody may wait, so that none is ever started again: needs 'min' of 1 or more, or a 'queue_limit' "
-    "of 1 or more"
-)
 
 
 class QueueAutoscale(Spec):

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.later import later
 from sim.profiles.hardware import Precision
 from sim.quantities import (
     ByteRate,
@@ -20,13 +21,16 @@ from sim.quantities import (
     PositiveFraction,
 )
 from sim.spec.cluster import Wanted
-from sim.spec.failures import RecoveryTimes
 from sim.spec.methods import Methods
-from sim.spec.schedules import JobSchedule, LowestPlace
-from sim.spec.traces import SmoothingChoice, Trace
 from sim.spec.training import ModelWork
 from sim.spec.work import Workload
 from sim.validation import Spec
+
+with later():
+    from sim.spec.failures import RecoveryTimes
+    from sim.spec.schedules import JobSchedule, LowestPlace
+    from sim.spec.traces import SmoothingChoice, Trace
+
 
 MOST_GPUS = 10_000_000
 """The largest sites that are announced hold some 1e6."""

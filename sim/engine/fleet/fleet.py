@@ -14,9 +14,14 @@ from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.possible import Possible, could_admit, placements_of, starts_smaller
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
-from sim.engine.fleet.usage import LABELS, Usage
+from sim.engine.fleet.usage import LABELS
 from sim.errors import RunError
+from sim.later import later
 from sim.signals import Signal
+
+with later():
+    from sim.engine.fleet.usage import Usage
+
 
 MOST_DECISIONS = 100_000
 """At one instant; a scheduler that names more goes in a circle."""
