@@ -19,7 +19,7 @@ from sim.accounting.site import Floats, account_site
 from sim.build.facility import building
 from sim.loading.scenario import load_scenario
 from sim.signals import Signal
-from sim.spec.facility import Facility, FixedPUE
+from sim.spec.building import Facility, FixedPUE
 from sim.units import HOUR_NS
 from sim.weather.series import WeatherSeries
 

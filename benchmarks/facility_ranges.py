@@ -21,7 +21,7 @@ from sim.build.facility import building
 from sim.build.weather import weather_series
 from sim.instants import parse_instant
 from sim.signals import Signal
-from sim.spec.facility import Facility
+from sim.spec.building import Facility
 from sim.spec.weather import WeatherSource
 from sim.units import J_PER_KWH
 

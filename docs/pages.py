@@ -17,6 +17,7 @@ import typer
 import sim
 from sim.cli.command import app
 from sim.kinds import Kind, kinds, named
+from sim.later import Described
 from sim.results.catalogue import TABLES, Quantity
 from sim.shipped_kinds import SHIPPED, SHIPPED_NAMES
 from sim.spec.schema import scenario_schema
@@ -83,7 +84,7 @@ def kind_pages() -> Iterator[tuple[str, str]]:
 
 def _row(kind: Kind) -> str:
     spec = kind.spec
-    made = SHIPPED[spec.family].get(f"{spec.__module__}:{spec.__qualname__}") or kind.builder.__qualname__
+    _, made = SHIPPED[spec.family].get(f"{spec.__module__}:{spec.__qualname__}", ("", kind.builder.__qualname__))
     says = (spec.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
     words = ", ".join(f"``{word}``" for word in kind.names)
     return f"{words}\n   {says} ``{spec.__module__}.{spec.__qualname__}`` -> ``{made.replace(':', '.')}``\n"
@@ -164,7 +165,7 @@ def scenario_pages() -> Iterator[tuple[str, str]]:
 def study_pages() -> Iterator[tuple[str, str]]:
     """A page for a study's file and one for a search's, with everything in them."""
     for name, title, spec in (("study", "A study", StudySpec), ("search", "A search", SearchFile)):
-        whole = spec.model_json_schema()
+        whole = spec.model_json_schema(schema_generator=Described)
         defined = {f"{name}-{inner}": value for inner, value in _renamed(whole.pop("$defs", {}), name).items()}
         sections = "\n".join(_kind(inner, defined) for inner in defined)
         text = f"{_line(whole)}\n\n{_fields(_renamed(whole, name), defined)}\n\n{sections}"

@@ -88,9 +88,17 @@ class Choice(Spec):
     def _chosen(cls, value: Any) -> Any:
         """``value`` as the kind that it names. Complaints are those of a tagged union, and name the tag."""
         word = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-        spec = _by_word(cls).get(word) if isinstance(word, str) else None
+        spec = _written(cls, word) if isinstance(word, str) else None
         checks = _refusal(cls) if spec is None else _validator(spec, str(word))
         return checks.validate_python(value)
+
+
+@cache
+def _written(base: type[Choice], word: str) -> type[Spec] | None:
+    """The kind below a class that is written so. Of those that ship, the module of no other is imported."""
+    added = [kind.spec for kind in _added() if isinstance(kind, Kind) and word in kind.names]
+    shipped = [_named(spec) for spec, (words, _) in SHIPPED[base.family].items() if word in words.split()]
+    return next((spec for spec in (*shipped, *added) if issubclass(spec, base)), None)
 
 
 @cache
@@ -181,10 +189,9 @@ def named(family: str) -> dict[str, Any]:
 
 def builder(spec: Choice) -> Callable[..., Any]:
     """What makes of such a spec that which the engine or the accounts are given."""
-    rows = SHIPPED.get(spec.family, {})
-    written = rows.get(f"{type(spec).__module__}:{type(spec).__qualname__}")
-    if written is not None:
-        made: Callable[..., Any] = _named(written)
+    row = SHIPPED.get(spec.family, {}).get(f"{type(spec).__module__}:{type(spec).__qualname__}")
+    if row is not None:
+        made: Callable[..., Any] = _named(row[1])
         return made
     return next(kind.builder for kind in _added() if isinstance(kind, Kind) and kind.spec is type(spec))
 
@@ -205,13 +212,13 @@ def _shipped(family: str) -> tuple[Kind, ...]:
     def later(written: str) -> Callable[..., Any]:
         return lambda *args, **named: _named(written)(*args, **named)
 
-    return tuple(Kind(_named(spec), later(built)) for spec, built in SHIPPED.get(family, {}).items())
+    return tuple(Kind(_named(spec), later(built)) for spec, (_, built) in SHIPPED.get(family, {}).items())
 
 
 @cache
 def _base(family: str) -> type:
     """The class that all specs of a family have in common."""
-    first = _shipped(family)[0].spec
+    first: type = _named(next(iter(SHIPPED[family])))
     return next(base for base in first.__mro__ if "family" in vars(base))
 
 
@@ -221,7 +228,8 @@ def _added() -> tuple[Kind | Named, ...]:
     points = _points()
     if not points:
         return ()
-    owners = {(family, name): "coldaisle" for family in SHIPPED for kind in _shipped(family) for name in kind.names}
+    shipped = [(family, words) for family, rows in SHIPPED.items() for words, _ in rows.values()]
+    owners = {(family, name): "coldaisle" for family, words in shipped for name in words.split()}
     owners |= {(family, name): "coldaisle" for family, names in SHIPPED_NAMES.items() for name in names}
     found: list[Kind | Named] = []
     for point in points:

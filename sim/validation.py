@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_sc
 
 from sim.documents import Document, KeyPath
 from sim.errors import Problem
+from sim.later import meant
 from sim.plain import as_list, as_mapping, as_number, as_text, as_whole, has, nested, under
 
 LONGEST_NAME = 200
@@ -107,7 +108,7 @@ def _unwrap(annotation: Any) -> Any:
 
 def _members(annotation: Any) -> list[Any]:
     """The alternatives of a union (or the type itself), without None."""
-    plain = _unwrap(annotation)
+    plain = _unwrap(meant(_unwrap(annotation)))
     if get_origin(plain) in (Union, types.UnionType):
         return [member for part in get_args(plain) for member in _members(part) if member is not type(None)]
     return list(plain.alternatives()) if isinstance(plain, type) and issubclass(plain, Spec) else [plain]

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from sim.build.facility import building
 from sim.facility.plant import Plant
-from sim.spec.facility import Facility
+from sim.spec.building import Facility
 from sim.units import HOUR_NS
 from sim.weather.psychrometrics import humidity_ratio, saturation_pressure_pa
 from sim.weather.series import WeatherSeries

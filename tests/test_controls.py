@@ -198,7 +198,7 @@ def test_bounds_of_quantities_are_those_that_reading_holds_them_to() -> None:
 
     from pydantic import TypeAdapter
 
-    from sim.spec.facility import FixedPUE
+    from sim.spec.building import FixedPUE
 
     (bounds,) = (part for part in FixedPUE.model_fields["pue"].metadata if isinstance(part, Range))
     read = TypeAdapter(get_type_hints(FixedPUE, include_extras=True)["pue"]).validate_python

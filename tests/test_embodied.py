@@ -17,7 +17,8 @@ from sim.errors import InputError
 from sim.profiles import embodied
 from sim.profiles.catalog import Catalog
 from sim.profiles.embodied import Part, bill_of_materials, comonotone, read_factors
-from sim.profiles.hardware import GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import NodeProfile
 from sim.spec.embodied import Embodied
 from sim.units import DAY_NS, G_PER_KG, J_PER_KWH
 

@@ -9,10 +9,10 @@ import pytest
 
 import sim
 from sim.spec.early_exit import EarlyExit, Exit
+from sim.spec.inference import QueueAutoscale
 from sim.spec.provisioning import ColdStartOf
 from sim.spec.result_cache import Lookup, RepeatedSamples, RouteCache, ZipfPopularity
 from sim.spec.routes import ByCascade, Verifier
-from sim.spec.workloads import QueueAutoscale
 from sim.validation import Spec
 from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 

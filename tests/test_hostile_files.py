@@ -370,6 +370,8 @@ ALLOWED = {
     "explore/server.py": "the body of a request, up to a limit; what is no JSON is told",
     "explore/keeping.py": "a report that was found to be this package's own",
     "explore/shelf.py": "the first line of a regular file, up to a limit; errors are caught",
+    "engine/serving/opening.py": "opens the queue to replicas, and no file",
+    "engine/serving/lives.py": "likewise",
     "exports/codecarbon.py": "a target, to see whether it is an export of ours",
     "exports/perfetto.py": "what stands in the schema of a run's own table, read by the guarded reader",
     "exports/ghg.py": "a target, to see whether it is an export of ours",

@@ -22,7 +22,7 @@ from sim.engine.fleet.placements.topology import Topology
 from sim.engine.fleet.request import Place, Request
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import NodeProfile, link_of
+from sim.profiles.node import NodeProfile, link_of
 from sim.training.collectives import cost
 from sim.training.protocols import Library
 from sim.training.topology import Island, switched

@@ -22,7 +22,8 @@ from sim.measure.judge.validation_text import parse_tolerances
 from sim.measure.recording import Device, Recording, write
 from sim.profiles.catalog import Catalog, read_gpu, read_profile
 from sim.profiles.clock import ClockCurve
-from sim.profiles.hardware import CPUProfile, still_w
+from sim.profiles.hardware import still_w
+from sim.profiles.node import CPUProfile
 from sim.results.results import Results
 from sim.units import NS_PER_S
 from tests.test_fits import TRUE, suite_recording

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.accuracy import form, mlenergy
+from benchmarks.accuracy import form, mlenergy, training_steps
 from benchmarks.accuracy.campaign import requests_of, window
 from benchmarks.accuracy.mean_field import Configurations, predict
 from sim.build.deployment import Deployment
@@ -142,8 +143,9 @@ def test_servers_were_asked_at_least_what_they_batch_but_for_the_largest() -> No
         assert all(requests_of(task, batch) > batch for batch in (8, 128, 512, 2048, 4096))
 
 
-def test_the_form_is_the_frozen_one() -> None:
-    assert form.told().startswith("form frozen 2026-"), "freeze it anew: python -m benchmarks.accuracy.form"
+@pytest.mark.parametrize("judged", [form, training_steps])
+def test_the_form_is_the_frozen_one(judged: ModuleType) -> None:
+    assert judged.told().startswith("form frozen 2026-"), f"freeze it anew: python -m {judged.__name__}"
 
 
 # What whole servers do, without any data beside

@@ -16,7 +16,7 @@ import sim
 from sim.errors import InputError
 from sim.loading.scenario import assign, copied, load_scenario, shipped_scenarios
 from sim.possible import DIMENSIONS
-from sim.profiles.catalog import AnyProfile, Catalog, read_profile
+from sim.profiles.catalog import Catalog, any_profile, read_profile
 from sim.quantities import DevicePower, EnergyPrice, Lifetime
 from sim.results.files import to_yaml
 from sim.spec.scenario import Scenario
@@ -110,7 +110,7 @@ def test_shipped_scenarios_and_profiles_are_neither_refused_nor_remarked_on() ->
             assert load_scenario(path).remarks() == [], name
 
 
-@pytest.mark.parametrize("kind", [Scenario, AnyProfile, StudySpec])
+@pytest.mark.parametrize("kind", [Scenario, any_profile(), StudySpec])
 def test_every_number_of_the_schema_has_a_bound(kind: Any) -> None:
     def unbounded(schema: Any, at: str = "") -> Iterator[str]:
         if isinstance(schema, dict):

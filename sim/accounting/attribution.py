@@ -13,19 +13,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.accounting.charges import Charges, charges_of
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.fold import MADE, at_site, embodied_of, fold, per_joule
 from sim.accounting.footprint import QUANTITIES, Footprint, columns
 from sim.accounting.ledger import Floats, Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.workload.job_energy import JobLabels, JobsEnergy
+from sim.later import later
 from sim.workload.jobs.table import UNKNOWN
+
+with later():
+    from sim.accounting.charges import charges_of
+
+
+if TYPE_CHECKING:
+    from sim.accounting.charges import Charges
+    from sim.workload.job_energy import JobLabels, JobsEnergy
+
 
 Ints = npt.NDArray[np.int64]
 

@@ -9,18 +9,27 @@ Fairness is (sum x)^2 / (n sum x^2): R. Jain, D. Chiu, W. Hawe, "A Quantitative 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.metrics import distribution
-from sim.accounting.queueing import queue_steps
+from sim.later import later
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES
-from sim.workload.exact import dot, sums_by
-from sim.workload.jobs.batch import ENDS, Batch, segment_sums
+from sim.workload.jobs.batch import ENDS
 from sim.workload.jobs.table import RECORDED, UNKNOWN
+
+with later():
+    from sim.accounting.queueing import queue_steps
+    from sim.workload.exact import dot, sums_by
+    from sim.workload.jobs.batch import segment_sums
+
+
+if TYPE_CHECKING:
+    from sim.workload.jobs.batch import Batch
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

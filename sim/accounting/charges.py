@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,10 @@ import numpy.typing as npt
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.ledger import OUTSIDE, Floats, Ledger
 from sim.units import SECONDS_PER_NS
-from sim.workload.job_energy import JobsEnergy
+
+if TYPE_CHECKING:
+    from sim.workload.job_energy import JobsEnergy
+
 
 Ints = npt.NDArray[np.int64]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +11,16 @@ from sim.accounting.bins import Bins
 from sim.accounting.charges import EVERYWHERE
 from sim.accounting.recorder import Drawing
 from sim.accounting.watch import AT_WORK, Books
+from sim.later import later
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI
-from sim.workload.job_energy import Floats, Ints, JobEnergy, job_of_owner
+
+with later():
+    from sim.workload.job_energy import JobEnergy, job_of_owner
+
+
+if TYPE_CHECKING:
+    from sim.workload.job_energy import Floats, Ints
 
 
 class JobTally:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import OUTSIDE, Ledger
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
-from sim.workload.records import JobRecord, ReliabilityRecord, ScheduleRecord, ServiceLog, ThrottleRecord
+
+if TYPE_CHECKING:
+    from sim.workload.records import JobRecord, ReliabilityRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
 
 def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:

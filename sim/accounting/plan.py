@@ -12,11 +12,11 @@ import numpy.typing as npt
 from sim.accounting.amortization import expected_utilisation_share, time_share, use_share
 from sim.accounting.conventions import UNALLOCATED, Convention
 from sim.accounting.ledger import Key
-from sim.accounting.market import Market
 from sim.facility.building import Building
 from sim.signals import Signal
 
 if TYPE_CHECKING:
+    from sim.accounting.market import Market
     from sim.onsite.plan import OnsitePlan
     from sim.signals.gaps import GapReport
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.later import later
 from sim.units import HOUR_NS, J_PER_NJ, NS_PER_S, SECONDS_PER_NS, W_PER_KW
-from sim.workload.jobs.batch import DomainSeries
-from sim.workload.power_records import AboveAlone, Cost, DomainRecord, LimitedRequests, PowerLog, binned
-from sim.workload.records import ServiceLog
 from sim.workload.serving_records import ServingLog
+
+with later():
+    from sim.workload.jobs.batch import DomainSeries
+    from sim.workload.power_records import Cost, binned
+
+
+if TYPE_CHECKING:
+    from sim.workload.power_records import AboveAlone, DomainRecord, LimitedRequests, PowerLog
+    from sim.workload.records import ServiceLog
+
 
 Ints = npt.NDArray[np.int64]
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.workload.allocations import MILLI
-from sim.workload.jobs.batch import Batch, Inventory
+from sim.workload.jobs.batch import Inventory
+
+if TYPE_CHECKING:
+    from sim.workload.jobs.batch import Batch
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.accounting.market import match
 from sim.accounting.plan import SitePlan
-from sim.accounting.stock import StockChange, stock_change
 from sim.facility.building import Exceeded
+from sim.later import later
 from sim.onsite.diesel import SCOPE_1_G_PER_L
-from sim.onsite.dispatch import Dispatch
 from sim.onsite.lifecycle import CarbonLine
 from sim.units import SECONDS_PER_NS
+
+with later():
+    from sim.accounting.market import match
+    from sim.accounting.stock import stock_change
+
+
+if TYPE_CHECKING:
+    from sim.accounting.stock import StockChange
+    from sim.onsite.dispatch import Dispatch
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.onsite.battery import BatteryUnit
-from sim.onsite.dispatch import Dispatch
+if TYPE_CHECKING:
+    from sim.onsite.battery import BatteryUnit
+    from sim.onsite.dispatch import Dispatch
+
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sim.accounting.conventions import Convention, Physical
 from sim.accounting.ledger import DEVICES
-from sim.accounting.market import Contract, Market
 from sim.accounting.plan import (
     AccountingPlan,
     Amortization,
@@ -25,27 +24,35 @@ from sim.build.facility import building
 from sim.build.grid import ewif_signal, grid_series, withdrawal_signal
 from sim.build.plates import resolved_plates
 from sim.build.resolved import Machines, Resolved
-from sim.build.series import power_signal
 from sim.build.weather import sky, weather_series, weather_until_ns
 from sim.kinds import builder
+from sim.later import later
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.profiles.embodied import EmbodiedFactors, embodied_water_l
 from sim.quantities import Price, Quantity
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.signals.grid.mix import IS_A, weighted
-from sim.signals.grid.series import GridSeries
-from sim.spec import market as market_spec
+from sim.signals.grid.mix import IS_A
 from sim.spec.accounting import Accounting, Luccioni2023Convention, ProfileConvention
-from sim.spec.embodied import Embodied, ExpectedUtilisation, TimeAmortization, UseAmortization
-from sim.spec.grid import IntensitySource, MixWater, PriceSource
-from sim.spec.onsite import needs_sky
 from sim.spec.scenario import Scenario
 from sim.spec.site import Place
 
+with later():
+    from sim.accounting.market import Contract, Market
+    from sim.build.series import power_signal
+    from sim.profiles.embodied import embodied_water_l
+    from sim.signals.grid.mix import weighted
+    from sim.signals.grid.series import GridSeries
+    from sim.spec import market as market_spec
+    from sim.spec.grid import MixWater
+    from sim.spec.onsite import needs_sky
+
+
 if TYPE_CHECKING:
+    from sim.profiles.embodied import EmbodiedFactors
     from sim.signals.gaps import GapReport
+    from sim.spec.embodied import Embodied, ExpectedUtilisation, TimeAmortization, UseAmortization
+    from sim.spec.grid import IntensitySource, PriceSource
 
 CARBON_FREE_FUELS = ("wind", "solar", "hydro", "nuclear", "geothermal", "marine")
 """Fuels that burn nothing, by the names of a mix; the kinds of wind and hydro count as those."""

@@ -8,20 +8,29 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.resolved import Group, Resolved
-from sim.engine.control import CapPlan, Changes, PowerLimit
 from sim.instants import spans_of_offset
 from sim.kinds import builder
+from sim.later import later
 from sim.signals import Signal
-from sim.signals.local_clock import zone_of
-from sim.spec.policies import Above, Daily, DemandResponse, PowerCap, Throttle, of_day_ns
 from sim.units import DAY_NS, NS_PER_S
-from sim.workload.schedule import while_at_most
+
+with later():
+    from sim.engine.control import CapPlan, PowerLimit
+    from sim.signals.local_clock import zone_of
+    from sim.spec.policies import of_day_ns
+    from sim.workload.schedule import while_at_most
+
+
+if TYPE_CHECKING:
+    from sim.engine.control import Changes
+    from sim.spec.policies import Above, Daily, DemandResponse, PowerCap, Throttle
+
 
 Signals = Mapping[str, Mapping[str, Signal]]
 Ints = npt.NDArray[np.int64]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from sim.profiles import compression as laws
+from typing import TYPE_CHECKING
+
+from sim.later import later
 from sim.profiles.architecture import Architecture, Transformer
 from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import ModelShape
-from sim.spec.compression import Compression, Pruning
+
+with later():
+    from sim.profiles import compression as laws
+
+
+if TYPE_CHECKING:
+    from sim.spec.compression import Compression, Pruning
 
 
 def left_of(architecture: Architecture, pruning: Pruning | None) -> Architecture:

@@ -18,10 +18,14 @@ from sim.accounting.plan import (
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
 from sim.facility.building import FixedPUE
-from sim.profiles import conventions as terms
+from sim.later import later
 from sim.signals import Signal
 from sim.spec.accounting import Given, Luccioni2023Convention, PhysicalConvention, ProfileConvention
 from sim.units import BYTES_PER_GB
+
+with later():
+    from sim.profiles import conventions as terms
+
 
 LUCCIONI = "luccioni-2023"
 Problems = Iterator[tuple[tuple[str, ...], str]]

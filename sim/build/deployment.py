@@ -15,14 +15,16 @@ from sim.build.compression import (
     left_of,
     unstored_bytes,
 )
-from sim.build.drafter import IN_16_BITS, Drafter
+from sim.build.drafter import IN_16_BITS
 from sim.build.iteration_costs import of_all_tokens, of_tokens
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, NodeProfile, Precision, clock_curve, link_of
+from sim.profiles.hardware import GPUProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
 from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
+from sim.profiles.node import NodeProfile, link_of
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import Floats, IterationCost, Known
@@ -30,6 +32,10 @@ from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
+
+with later():
+    from sim.build.drafter import Drafter
+
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
 """Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0), nvfp4 with one

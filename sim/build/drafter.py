@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.drafting import with_drafter
+from sim.later import later
 from sim.profiles.layers import Layers
 from sim.profiles.model import ModelShape
 from sim.profiles.step import Drafting, IterationCost, iteration_cost
 from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
+
+with later():
+    from sim.profiles.drafting import with_drafter
+
 
 Floats = npt.NDArray[np.float64]
 

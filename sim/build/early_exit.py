@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sim.build.routes import Between
 from sim.kinds import builder
+from sim.later import later
 from sim.rng import Streams
-from sim.spec.early_exit import EarlyExit
-from sim.workload.early_exit import EarlyExits
+
+with later():
+    from sim.workload.early_exit import EarlyExits
+
+
+if TYPE_CHECKING:
+    from sim.spec.early_exit import EarlyExit
 
 
 def early_exits(name: str, written: EarlyExit, streams: Streams) -> EarlyExits:

@@ -5,33 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sim.accounting.amortization import EndOfLife, first_life_g, second_life_by_time
 from sim.accounting.amortization import SecondLife as Shared
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.embodied import (
-    SHIPPED,
-    EmbodiedFactors,
-    Part,
-    bill_of_materials,
-    device_range_g,
-    end_of_life_g,
-    read_factors,
-)
-from sim.profiles.hardware import NodeProfile
-from sim.spec.embodied import CarbonPerPowerRange as PerPower
-from sim.spec.embodied import (
-    Embodied,
-    Plant,
-    PlantByArea,
-    PlantByPower,
-    SecondLife,
-    SecondLifeShare,
-    SecondLifeYears,
-)
+from sim.profiles.embodied import SHIPPED
+from sim.profiles.node import NodeProfile
 from sim.units import M_PER_KM
+
+with later():
+    from sim.profiles.embodied import Part, bill_of_materials, device_range_g, end_of_life_g, read_factors
+    from sim.spec.embodied import CarbonPerPowerRange as PerPower
+
+
+if TYPE_CHECKING:
+    from sim.profiles.embodied import EmbodiedFactors
+    from sim.spec.embodied import (
+        Embodied,
+        Plant,
+        PlantByArea,
+        PlantByPower,
+        SecondLife,
+        SecondLifeShare,
+        SecondLifeYears,
+    )
+
 
 Device = Literal["gpu", "server", "network"]
 Range = tuple[float, float, float]

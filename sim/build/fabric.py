@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 from sim.build.machines import Machine
 from sim.documents import KeyPath
 from sim.kinds import builder
-from sim.profiles.hardware import linked
-from sim.spec.fabric import FabricSpec, FatTree, Ports, Rail, TorusSpec
-from sim.training.ranks import groups_of
-from sim.training.terms import Spread
+from sim.later import later
+from sim.profiles.node import linked
 from sim.units import SECONDS_PER_NS
 
+with later():
+    from sim.spec.fabric import FatTree, Rail, TorusSpec
+    from sim.training.ranks import groups_of
+
+
 if TYPE_CHECKING:
+    from sim.spec.fabric import FabricSpec, Ports
+    from sim.training.terms import Spread
     from sim.training.topology import Island, Switched, Tier, Topology
     from sim.training.torus import Torus
 

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from sim.facility.building import Building, FixedPUE
 from sim.kinds import builder
-from sim.spec import facility as spec
+from sim.later import later
+
+with later():
+    from sim.spec import building as spec
+
 
 if TYPE_CHECKING:
     from sim.weather.series import WeatherSeries

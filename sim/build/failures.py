@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.failures import Device, Process, Slowdown, Switch
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.sourced import Sourced
-from sim.spec import failures as spec
 from sim.spec.cluster import NodePool
-from sim.spec.workloads import Checkpoint
 from sim.units import NS_PER_S
+
+with later():
+    from sim.profiles.failures import Device, Process, Slowdown, Switch
+    from sim.spec import failures as spec
+
 
 if TYPE_CHECKING:
     from sim.engine.cluster import Spares
     from sim.engine.failures import ComponentFailures, FailurePlan, Hazard
     from sim.engine.recovery import RecoveryPlan
+    from sim.spec.workloads import Checkpoint
 
 
 def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, catalog: Catalog) -> FailurePlan | None:
@@ -80,8 +84,10 @@ def _hazard(name: str, part: Any, written: spec.ComponentFailures, slots: int) -
 
 def how_they_show(written: spec.Failures | spec.FailureLaw | None, catalog: Catalog) -> Mapping[str, str]:
     """What has to be noticed of a pool's failures, by component. Raises ``InputError`` for an unknown profile."""
+    if written is None:
+        return {}
     if not isinstance(written, spec.ComponentFailures):
-        return {"node": "crash"} if written is not None else {}
+        return {"node": "crash"}
     return {
         name: part.shows if isinstance(part, Device | Switch | Process) else "slow"
         for name, part in parts(written, catalog).items()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.spec.steps import KernelSteps
+from sim.later import later
+
+with later():
+    from sim.spec.steps import KernelSteps
+
 
 if TYPE_CHECKING:
     from sim.build.deployment import Deployment

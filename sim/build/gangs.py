@@ -5,19 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sim.build.loads import Gang, Hours, changed, gang_of
-from sim.build.methods import effect_of
 from sim.build.resolved import Resolved
 from sim.errors import InputError
-from sim.profiles.hardware import GPUProfile, linked
-from sim.spec.training import ModelWork
-from sim.spec.workloads import SocketHours, Training
+from sim.later import later
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import linked
 from sim.units import HOUR_NS
+
+with later():
+    from sim.build.loads import Hours, changed, gang_of
+    from sim.build.methods import effect_of
+    from sim.spec.training import ModelWork
+    from sim.spec.workloads import SocketHours
+
 
 if TYPE_CHECKING:
     from sim.accounting.training import StepPlan
+    from sim.build.loads import Gang
     from sim.build.traces import TracePlan
     from sim.build.trained import ModelOfGang, Trained
+    from sim.spec.workloads import Training
 
 
 def gang_in(job: Training, label: str, resolved: Resolved) -> Gang:

@@ -6,36 +6,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.grids import Fuel, carbon_factors, water_factors
 from sim.quantities import CarbonIntensity
 from sim.reading import is_file
 from sim.signals import Signal
-from sim.signals.calendar import repeated
-from sim.signals.grid.mix import weighted
-from sim.signals.grid.series import Basis, GridSeries
-from sim.signals.local_clock import hours_over
-from sim.signals.month_hours import read_month_hours
-from sim.signals.units_in_names import refuse_other_unit
-from sim.spec.grid import (
-    Average,
-    AverageWater,
-    IntensitySource,
-    MixWater,
-    MonthHours,
-    MonthHoursMix,
-    PriceMonthHours,
-    PriceSource,
-    WaterSource,
-)
 from sim.units import DAY_NS
+
+with later():
+    from sim.profiles.grids import carbon_factors, water_factors
+    from sim.signals.calendar import repeated
+    from sim.signals.grid.mix import weighted
+    from sim.signals.grid.series import GridSeries
+    from sim.signals.local_clock import hours_over
+    from sim.signals.month_hours import read_month_hours
+    from sim.signals.units_in_names import refuse_other_unit
+
+
+if TYPE_CHECKING:
+    from sim.profiles.grids import Fuel
+    from sim.signals.grid.series import Basis
+    from sim.spec.grid import (
+        Average,
+        AverageWater,
+        IntensitySource,
+        MixWater,
+        MonthHours,
+        MonthHoursMix,
+        PriceMonthHours,
+        PriceSource,
+        WaterSource,
+    )
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -7,16 +7,18 @@ disaggregated one.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.build.drafter import Drafter
 from sim.profiles.capped_step import BLOCK
 from sim.profiles.layers import Layers
 from sim.profiles.model import ModelShape
 from sim.profiles.step import Floats, IterationCost, Known, iteration_cost
 from sim.profiles.terms import Device, Layout, Precision, Stack
+
+if TYPE_CHECKING:
+    from sim.build.drafter import Drafter
 
 
 def of_tokens(

@@ -11,20 +11,26 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.loads import UnderCap, gpu_watts
 from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.kinds import builder
+from sim.later import later
 from sim.paths import joined
-from sim.profiles.hardware import GPUProfile, NodeProfile, link_of
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import NodeProfile, link_of
 from sim.rng import Streams
-from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs, SaveJob
-from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
 from sim.validation import nearest
+
+with later():
+    from sim.build.loads import UnderCap, gpu_watts
+    from sim.spec.jobs import SaveJob
+    from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
+
 
 if TYPE_CHECKING:
     from sim.build.work import Around
     from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
+    from sim.spec.jobs import Amdahl, Goodput, JobLoad, Jobs
     from sim.workload.jobs.table import JobTable
 
 Ints = npt.NDArray[np.int64]

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from sim.errors import InputError
+from sim.later import later
 from sim.memo import last_kept
-from sim.profiles.kernel_tables import package
-from sim.profiles.kernel_tables.tables import Shelf, versions
-from sim.spec.requests import SeparateLengths
-from sim.spec.steps import KernelSteps
+
+with later():
+    from sim.profiles.kernel_tables import package
+    from sim.profiles.kernel_tables.tables import Shelf, versions
+    from sim.spec.requests import SeparateLengths
+
 
 if TYPE_CHECKING:
     from sim.build.deployment import Deployment
     from sim.profiles.kernel_tables.attentions import Lengths
     from sim.profiles.kernel_tables.known import MeasuredKernels, Shares
+    from sim.spec.steps import KernelSteps
 
 Kind = Literal["decode", "prompt"]
 MUCH = 0.25

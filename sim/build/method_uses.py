@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sim.build.gangs import gang_in
-from sim.build.loads import gpu_watts
-from sim.build.methods import effect_of, method_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
+from sim.later import later
 from sim.paths import joined
-from sim.profiles.methods import Effect, Phase, beyond
 from sim.spec.methods import MethodChoice, name_of, profile_of
-from sim.spec.workloads import Load, TrainingWork
+
+with later():
+    from sim.build.loads import gpu_watts
+    from sim.build.methods import effect_of, method_of
+    from sim.profiles.methods import beyond
+
+
+if TYPE_CHECKING:
+    from sim.profiles.methods import Effect, Phase
+    from sim.spec.workloads import Load, TrainingWork
 
 
 class Use(NamedTuple):

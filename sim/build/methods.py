@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.methods import Effect, Method, MethodProfile, together
 from sim.spec.methods import MethodChoice, OwnMethod, name_of
+
+with later():
+    from sim.profiles.methods import Method, together
+
+
+if TYPE_CHECKING:
+    from sim.profiles.methods import Effect, MethodProfile
 
 
 def method_of(choice: MethodChoice, catalog: Catalog) -> Method:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from sim.build.loads import cores_active_w, within_limit_w
-from sim.profiles.hardware import CPUProfile, CPURates, GPUProfile
-from sim.profiles.passes import Device, Pass, batch_cost
-from sim.spec.passes import NetworkPass, Roofline
+from typing import TYPE_CHECKING
+
+from sim.later import later
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import CPUProfile, CPURates
 from sim.units import NS_PER_S, SECONDS_PER_NS
+
+with later():
+    from sim.build.loads import clocked_up_w, cores_active_w, within_limit_w
+    from sim.profiles.passes import Device, Pass, batch_cost
+
+
+if TYPE_CHECKING:
+    from sim.spec.passes import NetworkPass, Roofline
 
 
 def batches(spec: Roofline, most: int, device: GPUProfile | CPUProfile) -> tuple[tuple[int, float], ...]:
@@ -56,7 +65,6 @@ def _rates(cpu: CPUProfile) -> CPURates:
 
 def _mean_w(gpu: GPUProfile, seconds: float, busy_s: float, joules: float) -> float:
     """Waiting while launches or the host are behind; at work, what the limit lets it draw of what is asked."""
-    loaded_w = float(gpu.power.loaded.value)
-    waiting_w = loaded_w + (float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0)
-    at_work_w = within_limit_w(loaded_w + joules / busy_s, gpu) if busy_s > 0.0 else waiting_w
+    waiting_w = clocked_up_w(gpu)
+    at_work_w = within_limit_w(waiting_w + joules / busy_s, gpu) if busy_s > 0.0 else waiting_w
     return (at_work_w * busy_s + waiting_w * (seconds - busy_s)) / seconds

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim.build.gangs import gang_in
-from sim.build.loads import job_ns
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import SignalRangeError
+from sim.later import later
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.schedules import LowestPlace
-from sim.spec.workloads import Training
 from sim.units import BYTES_PER_GB, J_PER_KWH, NS_PER_S, SECONDS_PER_NS
+
+with later():
+    from sim.build.loads import job_ns
+    from sim.spec.workloads import Training
+
+
+if TYPE_CHECKING:
+    from sim.spec.schedules import LowestPlace
 
 
 @dataclass(frozen=True)

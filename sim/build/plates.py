@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
-from sim.profiles.hardware import OPTIONAL_PARTS
-from sim.spec.facility import DirectToChip, Facility, PlantSpec
+from sim.later import later
+from sim.profiles.node import OPTIONAL_PARTS
+
+with later():
+    from sim.spec.facility import DirectToChip, PlantSpec
+
+
+if TYPE_CHECKING:
+    from sim.spec.building import Facility
 
 
 def left_to_profiles(facility: Facility) -> bool:

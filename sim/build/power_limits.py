@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.build.resolved import Resolved
-from sim.engine.fleet.power.ladder import Answer
-from sim.engine.fleet.power.ramp import Ramp
 from sim.kinds import builder
-from sim.profiles.breakers import Breaker, Electronic, ThermalMagnetic
+from sim.later import later
 from sim.signals import Signal
-from sim.spec.power_limits import CapAnswer, ElectronicCurve, PowerDomain, PowerLimits, ThermalMagneticCurve
 from sim.units import SECONDS_PER_NS
+
+with later():
+    from sim.engine.fleet.power.ladder import Answer
+    from sim.engine.fleet.power.ramp import Ramp
+    from sim.profiles.breakers import Breaker, Electronic, ThermalMagnetic
+    from sim.spec.power_limits import CapAnswer
+
 
 if TYPE_CHECKING:
     from sim.engine.fleet.power.plan import DomainPlan, PowerPlan
+    from sim.spec.power_limits import ElectronicCurve, PowerDomain, PowerLimits, ThermalMagneticCurve
 
 Nodes = tuple[tuple[str, int, int], ...]
 """Pool, first and last (not included) of each run of nodes."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
+from sim.later import later
 from sim.spec.provisioning import ColdStart, ColdStartOf
-from sim.workload.provisioning import StartUp, pulling_s, start_up
+
+with later():
+    from sim.workload.provisioning import StartUp, pulling_s, start_up
 
 
 def from_image(written: ColdStart, weights_bytes: float) -> StartUp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,25 @@ from sim.build.resolved import Resolved
 from sim.build.routes import RoutePlan, Told
 from sim.build.work import arrivals_of
 from sim.kinds import builder
+from sim.later import later
 from sim.rng import Streams
 from sim.spec.requests import RoutedArrivals
-from sim.spec.result_cache import KeyColumn, RepeatedSamples, ResultCache, ZipfPopularity
-from sim.spec.routes import ByCascade, Route
 from sim.spec.serving import Serving
-from sim.spec.workloads import Inference
 from sim.units import SECONDS_PER_NS
 from sim.workload import result_cache
-from sim.workload.relays import Hardness, RelayLog, RelayPlan
 from sim.workload.requests import Listed, RequestSource
+
+with later():
+    from sim.spec.inference import Inference
+    from sim.spec.routes import ByCascade
+    from sim.workload.relays import Hardness, RelayPlan
+
+
+if TYPE_CHECKING:
+    from sim.spec.result_cache import KeyColumn, RepeatedSamples, ResultCache, ZipfPopularity
+    from sim.spec.routes import Route
+    from sim.workload.relays import RelayLog
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -11,16 +11,19 @@ import numpy as np
 
 from sim.instants import named_zone
 from sim.kinds import builder
+from sim.later import later
 from sim.rng import Streams
 from sim.spec import requests as spec
 from sim.units import NS_PER_S, SECONDS_PER_NS
-from sim.workload import lengths as law
-from sim.workload import processes as process
-from sim.workload.prefixes import Conversations, Documents
 from sim.workload.replay import Replay
 from sim.workload.requests import ClosedLoop, Generated, Ints, LengthLaw, Merged, RequestSource
-from sim.workload.servegen import Client, read_lengths, read_windows
 from sim.workload.traces import read_trace
+
+with later():
+    from sim.workload import lengths as law
+    from sim.workload import processes as process
+    from sim.workload.prefixes import Conversations, Documents
+    from sim.workload.servegen import Client, read_lengths, read_windows
 
 
 @dataclass(frozen=True)

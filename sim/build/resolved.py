@@ -17,32 +17,37 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sim.build.failures import failure_plan
 from sim.build.machines import Machine
-from sim.build.sharing import shared_gpu
-from sim.build.slices import cut
 from sim.content import content_hash
 from sim.errors import InputError
+from sim.later import later
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile
-from sim.spec.campaign import CampaignSpec
 from sim.spec.cluster import Cluster, Wanted
-from sim.spec.federated import FederatedSpec
-from sim.spec.jobs import Jobs
 from sim.spec.parts import Parts
-from sim.spec.policies import Cap, Throttle
-from sim.spec.power_limits import PowerLimits
 from sim.spec.scenario import Scenario
-from sim.spec.schedules import LowestPlace
-from sim.spec.serving import Serving
 from sim.spec.site import Place
-from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
-from sim.spec.workloads import Inference, Training
 from sim.validation import Spec
+
+with later():
+    from sim.build.sharing import shared_gpu
+    from sim.build.slices import cut
+    from sim.spec.campaign import CampaignSpec
+    from sim.spec.federated import FederatedSpec
+    from sim.spec.inference import Inference
+    from sim.spec.jobs import Jobs
+    from sim.spec.policies import Cap, Throttle
+    from sim.spec.power_limits import PowerLimits
+    from sim.spec.serving import Serving
+    from sim.spec.split import SplitSpec
+    from sim.spec.workloads import Training
+
 
 if TYPE_CHECKING:
     from sim.build.deployment import Deployment
     from sim.build.trained import Trained
+    from sim.spec.schedules import LowestPlace
 
 S = TypeVar("S", bound=Spec)
 Key = TypeVar("Key")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,12 @@ import numpy.typing as npt
 from sim.build.relays import relay_metrics
 from sim.build.routes import RoutePlan
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
-from sim.workload.records import ServiceLog
-from sim.workload.relays import RelayLog
 from sim.workload.serving_records import SKETCHES, ServingLog
+
+if TYPE_CHECKING:
+    from sim.workload.records import ServiceLog
+    from sim.workload.relays import RelayLog
+
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +13,33 @@ from sim.accounting.ledger import WAN, Key, Ledger
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.kinds import builder
+from sim.later import later
 from sim.quantities import Nanoseconds
 from sim.rng import Streams
 from sim.signals import Signal
-from sim.spec.difficulty import BetaDifficulty, DifficultyColumn, UniformDifficulty
 from sim.spec.requests import Lengths, SeparateLengths
-from sim.spec.routes import (
-    ByCascade,
-    ByDifficulty,
-    ByLowest,
-    ByNearest,
-    ByShares,
-    BySize,
-    Destination,
-    Route,
-    RouteTransfer,
-)
 from sim.spec.serving import Serving
 from sim.workload.requests import RequestSource
-from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Rule, Shares, tokens_by_bin
+
+with later():
+    from sim.workload.routing import Difficulties, Limits, Lowest, Routed, Shares, tokens_by_bin
+
+
+if TYPE_CHECKING:
+    from sim.spec.difficulty import BetaDifficulty, DifficultyColumn, UniformDifficulty
+    from sim.spec.routes import (
+        ByCascade,
+        ByDifficulty,
+        ByLowest,
+        ByNearest,
+        ByShares,
+        BySize,
+        Destination,
+        Route,
+        RouteTransfer,
+    )
+    from sim.workload.routing import Rule
+
 
 Floats = npt.NDArray[np.float64]
 Signals = Mapping[str, Mapping[str, Signal]]

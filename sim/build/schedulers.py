@@ -5,29 +5,33 @@ from __future__ import annotations
 import math
 
 from sim.engine.fleet.placements.anywhere import Anywhere
-from sim.engine.fleet.placements.best_fit import BestFit
-from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask
-from sim.engine.fleet.placements.headroom import Headroom
-from sim.engine.fleet.placements.least_power import LeastPower
-from sim.engine.fleet.placements.packed import Packed
-from sim.engine.fleet.placements.spread import Spread
-from sim.engine.fleet.placements.topology import Topology
-from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
-from sim.engine.fleet.schedulers.conservative import Conservative
-from sim.engine.fleet.schedulers.deadline import Deadline
-from sim.engine.fleet.schedulers.easy import Easy
-from sim.engine.fleet.schedulers.elastic import Elastic
-from sim.engine.fleet.schedulers.fair_share import FairShare
 from sim.engine.fleet.schedulers.fifo import FirstCome
-from sim.engine.fleet.schedulers.priority import Priority
-from sim.engine.fleet.schedulers.quotas import Quota, Quotas
-from sim.engine.fleet.schedulers.shortest import Shortest
-from sim.engine.fleet.schedulers.spot import Spot
 from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.kinds import builder
-from sim.spec import placements as places
-from sim.spec import schedulers as specs
+from sim.later import later
 from sim.spec.cluster import Cluster
+
+with later():
+    from sim.engine.fleet.placements.best_fit import BestFit
+    from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask
+    from sim.engine.fleet.placements.headroom import Headroom
+    from sim.engine.fleet.placements.least_power import LeastPower
+    from sim.engine.fleet.placements.packed import Packed
+    from sim.engine.fleet.placements.spread import Spread
+    from sim.engine.fleet.placements.topology import Topology
+    from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
+    from sim.engine.fleet.schedulers.conservative import Conservative
+    from sim.engine.fleet.schedulers.deadline import Deadline
+    from sim.engine.fleet.schedulers.easy import Easy
+    from sim.engine.fleet.schedulers.elastic import Elastic
+    from sim.engine.fleet.schedulers.fair_share import FairShare
+    from sim.engine.fleet.schedulers.priority import Priority
+    from sim.engine.fleet.schedulers.quotas import Quota, Quotas
+    from sim.engine.fleet.schedulers.shortest import Shortest
+    from sim.engine.fleet.schedulers.spot import Spot
+    from sim.spec import placements as places
+    from sim.spec import schedulers as specs
+
 
 MIB = 1 << 20
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.training_plan import TrainingPlan
 from sim.kinds import builder
+from sim.later import later
 from sim.signals import Signal
-from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence
 from sim.spec import schedules as spec
-from sim.spec.workloads import Training
 from sim.workload import schedule as decide
+
+with later():
+    from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence
+
+
+if TYPE_CHECKING:
+    from sim.engine.training_plan import TrainingPlan
+    from sim.spec.workloads import Training
 
 
 def job_schedule(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.later import later
 from sim.memo import kept_while_unchanged
 from sim.signals import Signal, read_series
 from sim.signals.labels import Labels
-from sim.spec.market import PowerSeries
-from sim.spec.onsite import OutputSeries
-from sim.spec.workloads import IntervalLog, RateLog, RequestLog
-from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
+
+with later():
+    from sim.workload.request_file import IntervalCounts, read_interval_counts, read_request_times
+
+
+if TYPE_CHECKING:
+    from sim.spec.inference import IntervalLog, RateLog, RequestLog
+    from sim.spec.market import PowerSeries
+    from sim.spec.onsite import OutputSeries
+
 
 Ints = npt.NDArray[np.int64]
 _read_series = kept_while_unchanged(most=16)(read_series)

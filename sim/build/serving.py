@@ -5,32 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
-from sim.build.kernel_steps import Kind, known_shares
-from sim.build.provisioning import from_image
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.plan import Settings, StepCost
 from sim.engine.serving.replicas import ReplicaGroup
-from sim.engine.serving.scaling import Autoscale
 from sim.engine.serving.service import ServingPlan
+from sim.later import later
 from sim.rng import Streams
 from sim.spec.provisioning import ColdStart
 from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
 from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps
+from sim.training.power import polling_w
 from sim.units import J_PER_NJ, NS_PER_S
-from sim.workload.prefixes import KvBlocks
-from sim.workload.provisioning import StartUp
 from sim.workload.replay import Replay
 from sim.workload.requests import RequestSource
+
+if TYPE_CHECKING:
+    from sim.build.kernel_steps import Kind
+
+
+with later():
+    from sim.build.kernel_steps import known_shares
+    from sim.build.provisioning import from_image
+    from sim.engine.serving.scaling import Autoscale
+    from sim.workload.prefixes import KvBlocks
+    from sim.workload.provisioning import StartUp
+
 
 PREFILL = {"chunked": p.CHUNKED, "prioritized": p.PRIORITIZED, "mixed": p.MIXED, "static": p.STATIC}
 ROLES = {"replicas": p.ANY, "prefill": p.PREFILL, "decode": p.DECODE}
@@ -150,9 +160,15 @@ def _group(
         caps_w=tuple(caps_w),
         under_cap=under_cap,
         loaded_w=float(deployment.gpu.power.loaded.value),
+        polling_w=_polling_w(deployment) if replicas.pipeline_parallel > 1 else 0.0,
         cpu_load=float(spec.cpu_load),
         start_up=_start_up(spec, deployment),
     )
+
+
+def _polling_w(deployment: Deployment) -> float:
+    """What a GPU draws beyond loaded that waits for another stage: the kernel that receives polls, as in training."""
+    return polling_w(deployment.gpu) - float(deployment.gpu.power.loaded.value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sim.build.machines import Machine
 from sim.errors import InputError
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.hardware import GPUProfile
-from sim.profiles.sharing import AtOnce, Exclusive, Instances, Sharing, TimeSlices
-from sim.profiles.slices import SlicesProfile
-from sim.spec.sharing import ExclusiveSharing, InstanceSharing, MPSSharing, SharingSpec, TimeSliceSharing
+
+with later():
+    from sim.profiles.gpu_parts import SharedGPU
+    from sim.profiles.sharing import AtOnce, Exclusive, Instances, Sharing, TimeSlices
+
+
+if TYPE_CHECKING:
+    from sim.profiles.slices import SlicesProfile
+    from sim.spec.sharing import ExclusiveSharing, InstanceSharing, MPSSharing, SharingSpec, TimeSliceSharing
 
 
 def sharing_of(spec: SharingSpec, gpu: GPUProfile, catalog: Catalog) -> Sharing:

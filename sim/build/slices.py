@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sim.build.machines import Machine, Uncut
-from sim.build.sharing import slices_of
 from sim.errors import InputError
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.sliced import slice_of, sliced_node
 from sim.spec.cluster import MIGSpec
 from sim.validation import nearest
+
+with later():
+    from sim.build.sharing import slices_of
+    from sim.profiles.sliced import slice_of, sliced_node
 
 
 def cut(machine: Machine, spec: MIGSpec, catalog: Catalog) -> Machine:

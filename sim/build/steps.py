@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from sim.build.deployment import Stepping
-from sim.build.kernel_steps import measured_kernels
 from sim.build.step_table import read_step_table
+from sim.later import later
 from sim.profiles.step import IterationCost
 from sim.spec.steps import KernelSteps, MeasuredSteps, Roofline
+
+with later():
+    from sim.build.kernel_steps import measured_kernels
 
 
 def roofline(_spec: Roofline, around: Stepping) -> IterationCost:

@@ -8,13 +8,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sim.accounting.watch import Watch
-from sim.spec.traces import FloorSmoothing, SmoothingChoice, Trace
-from sim.training.ramps import Floor, RampLimit, Smoothing
-from sim.training.trace import job_curve, node_curve
+from sim.later import later
+
+with later():
+    from sim.spec.traces import FloorSmoothing
+    from sim.training.ramps import Floor, RampLimit
+    from sim.training.trace import job_curve, node_curve
+
 
 if TYPE_CHECKING:
     from sim.build.power_trace import Sampling, StepCurves
     from sim.build.trained import ModelOfGang
+    from sim.spec.traces import SmoothingChoice, Trace
+    from sim.training.ramps import Smoothing
 
 
 def boards_smoothing(spec: SmoothingChoice | None) -> Smoothing | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sim.engine.units import KnownUnits, LognormalUnits, UnitEffect
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.spec import units as spec
+
+with later():
+    from sim.engine.units import KnownUnits, LognormalUnits, UnitEffect
+    from sim.spec import units as spec
 
 
 def unit_effect(written: spec.UnitEffectSpec | None, catalog: Catalog) -> UnitEffect | None:

@@ -5,20 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InputError
 from sim.kinds import builder
+from sim.later import later
 from sim.reading import is_file
 from sim.signals.csv_table import open_table
-from sim.signals.local_clock import hours_over
-from sim.signals.month_hours import read_month_hours
-from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
 from sim.units import LEAP_YEAR_NS
-from sim.weather.records import EXTRA, NEEDED, refuse_impossible
-from sim.weather.series import WeatherSeries
+from sim.weather.records import EXTRA, NEEDED
+
+with later():
+    from sim.signals.local_clock import hours_over
+    from sim.signals.month_hours import read_month_hours
+    from sim.weather.records import refuse_impossible
+    from sim.weather.series import WeatherSeries
+
+
+if TYPE_CHECKING:
+    from sim.spec.weather import MonthHours, OpenMeteo, TypicalWeather, WeatherSource
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

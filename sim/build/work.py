@@ -4,49 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.caps import Capping, serving_caps
-from sim.build.early_exit import early_exits
 from sim.build.failures import interval_ns, recovery_plan
 from sim.build.gangs import gang_in, straddling_rate
-from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
-from sim.build.methods import effect_of
-from sim.build.passes import batches
-from sim.build.provisioning import of_service
 from sim.build.resolved import Resolved
 from sim.build.routes import Sent, as_users_see
-from sim.build.schedules import job_schedule
-from sim.build.series import interval_counts, rate_signal, request_times
-from sim.engine.queue_plan import Scaling
-from sim.engine.service import ServicePlan
 from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan
-from sim.engine.training_plan import TrainingPlan
+from sim.later import later
 from sim.profiles.hardware import GPUProfile
-from sim.profiles.methods import Effect
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
-from sim.spec.passes import Roofline
 from sim.spec.requests import RoutedArrivals
 from sim.spec.serving import Serving
-from sim.spec.workloads import (
-    Arrivals,
-    Backlog,
-    Inference,
-    IntervalLog,
-    Load,
-    PoissonArrivals,
-    QueueAutoscale,
-    RateLog,
-    Training,
-)
-from sim.workload import arrivals as arrival
-from sim.workload.factors import Exponential, Lognormal
 from sim.workload.requests import RequestSource
+
+with later():
+    from sim.build.early_exit import early_exits
+    from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
+    from sim.build.methods import effect_of
+    from sim.build.passes import batches
+    from sim.build.provisioning import of_service
+    from sim.build.schedules import job_schedule
+    from sim.build.series import interval_counts, rate_signal, request_times
+    from sim.engine.queue_plan import Scaling
+    from sim.engine.service import ServicePlan
+    from sim.engine.training_plan import TrainingPlan
+    from sim.profiles.methods import Effect
+    from sim.spec.inference import Backlog, IntervalLog, PoissonArrivals, RateLog
+    from sim.spec.passes import Roofline
+    from sim.workload import arrivals as arrival
+    from sim.workload.factors import Exponential, Lognormal
+
+
+if TYPE_CHECKING:
+    from sim.spec.inference import Arrivals, Inference, QueueAutoscale
+    from sim.spec.workloads import Load, Training
+
 
 Ints = npt.NDArray[np.int64]
 

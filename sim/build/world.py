@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +23,28 @@ from sim.build.resolved import Resolved
 from sim.build.routes import route_plans
 from sim.build.schedulers import scheduler
 from sim.build.seen import Carried, Cuts, Seen
-from sim.build.sharing import shared_gpu
 from sim.build.units import unit_effect
 from sim.build.weather import weather_until_ns
 from sim.build.work import Around
 from sim.engine.draws import NodeHardware, Rest, Supply, node_draws
-from sim.engine.fleet.plan import JobsPlan
 from sim.engine.world import Pool
 from sim.kinds import builder
+from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.hardware import OPTIONAL_PARTS, GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import OPTIONAL_PARTS, NodeProfile
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.cluster import NodePool
+
+with later():
+    from sim.build.sharing import shared_gpu
+
+
+if TYPE_CHECKING:
+    from sim.engine.fleet.plan import JobsPlan
+    from sim.profiles.gpu_parts import SharedGPU
+
 
 Ints = npt.NDArray[np.int64]
 

@@ -23,10 +23,10 @@ from sim.checks.loads import stated_loads
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.paths import joined
-from sim.spec.jobs import Jobs
 from sim.units import NS_PER_S
 
 if TYPE_CHECKING:
+    from sim.spec.jobs import Jobs
     from sim.workload.jobs.table import JobTable
 
 MOST_MEAN, MOST_SAMPLE = 1.05, 1.3

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.build.failures import how_they_show, parts
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
-from sim.spec.campaign import CampaignSpec
-from sim.spec.failures import ComponentFailures
-from sim.spec.workloads import Checkpoint, Training
+from sim.later import later
 from sim.validation import nearest
+
+with later():
+    from sim.spec.failures import ComponentFailures
+
+
+if TYPE_CHECKING:
+    from sim.spec.campaign import CampaignSpec
+    from sim.spec.workloads import Checkpoint, Training
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

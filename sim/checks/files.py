@@ -10,29 +10,35 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sim.build.grid import ewif_signal, grid_series, mixed_bases
 from sim.build.resolved import Resolved
-from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
 from sim.build.weather import sky, weather_series
 from sim.checks.serving import files as serving_files
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.later import later
 from sim.paths import joined
-from sim.profiles.embodied import read_factors
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
-from sim.signals.grid.series import Basis, GridSeries
-from sim.spec.battery import Battery, FixedPrices, PriceDispatch
-from sim.spec.grid import IntensitySource, PriceSource
-from sim.spec.onsite import needs_sky
-from sim.spec.requests import TraceReplay
-from sim.spec.routes import Route
-from sim.spec.serving import Serving
+from sim.signals.grid.series import Basis
 from sim.spec.site import Grid, Place
-from sim.spec.workloads import Backlog, IntervalLog, PoissonArrivals, RateLog, RequestLog
 from sim.units import LEAP_YEAR_NS, MAX_NS
-from sim.weather.series import WeatherSeries
+
+with later():
+    from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
+    from sim.profiles.embodied import read_factors
+    from sim.signals.grid.series import GridSeries
+    from sim.spec.battery import Battery, FixedPrices, PriceDispatch
+    from sim.spec.inference import Backlog, PoissonArrivals
+    from sim.spec.onsite import needs_sky
+    from sim.spec.requests import TraceReplay
+
 
 if TYPE_CHECKING:
+    from sim.spec.grid import IntensitySource, PriceSource
+    from sim.spec.inference import IntervalLog, RateLog, RequestLog
+    from sim.spec.routes import Route
+    from sim.spec.serving import Serving
+    from sim.weather.series import WeatherSeries
     from sim.workload.traces import Trace
 
 Read = TypeVar("Read")

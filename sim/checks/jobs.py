@@ -11,7 +11,6 @@ from sim.checks import above_tdp
 from sim.checks.power_alone import alone_problems
 from sim.documents import KeyPath
 from sim.errors import InputError
-from sim.spec.jobs import Jobs
 from sim.validation import nearest
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,11 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
 from sim.spec.scenario import DEFAULT_BIN, Outputs
-from sim.spec.workloads import Training
 from sim.units import DAY_NS, HOUR_NS
+
+if TYPE_CHECKING:
+    from sim.spec.workloads import Training
+
 
 Ints = npt.NDArray[np.int64]
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from sim.build.loads import gpu_watts, least_w
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
+from sim.later import later
 from sim.profiles.hardware import GPUProfile
-from sim.spec.early_exit import EarlyExit
-from sim.spec.jobs import JobLoad
-from sim.spec.passes import Roofline
-from sim.spec.workloads import Inference, Load, TrainingWork
+
+with later():
+    from sim.build.loads import gpu_watts, least_w
+    from sim.spec.passes import Roofline
+
+
+if TYPE_CHECKING:
+    from sim.spec.early_exit import EarlyExit
+    from sim.spec.inference import Inference
+    from sim.spec.jobs import JobLoad
+    from sim.spec.workloads import Load, TrainingWork
+
 
 LEAST_OF_IDLE = 0.5
 """Units of one model differ, and so do hosts; a share of the profile's idle power below this is no such difference."""

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.build.method_uses import Use, active_w, loads_of, told, uses, works_of
-from sim.build.methods import method_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.later import later
 from sim.paths import joined
-from sim.profiles.methods import Method, contradictions, together
+
+with later():
+    from sim.build.methods import method_of
+    from sim.profiles.methods import contradictions, together
+
+
+if TYPE_CHECKING:
+    from sim.profiles.methods import Method
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

@@ -15,15 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.jobs import active_watts
-from sim.build.loads import UnderCap
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
-from sim.spec.jobs import Jobs
-from sim.spec.power_limits import CapAnswer, PowerDomain, PowerLimits
+from sim.later import later
 from sim.units import W_PER_KW
 
+with later():
+    from sim.build.loads import UnderCap
+    from sim.spec.jobs import Jobs
+    from sim.spec.power_limits import CapAnswer
+
+
 if TYPE_CHECKING:
+    from sim.spec.power_limits import PowerDomain, PowerLimits
     from sim.workload.jobs.table import JobTable
 
 Found = Iterator[tuple[KeyPath, str]]

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from sim.build.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
-from sim.spec.power_limits import PowerDomain, PowerLimits
 from sim.units import W_PER_KW
 from sim.validation import nearest
+
+if TYPE_CHECKING:
+    from sim.spec.power_limits import PowerDomain, PowerLimits
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from sim.build.resolved import Resolved
 from sim.documents import Document, KeyPath
+from sim.later import later
 from sim.signals import Signal
-from sim.spec.requests import RoutedArrivals
-from sim.spec.routes import Route
-from sim.spec.serving import Serving
-from sim.spec.workloads import Inference
 from sim.validation import nearest
-from sim.workload.routing import room
+
+with later():
+    from sim.spec.inference import Inference
+    from sim.spec.requests import RoutedArrivals
+    from sim.spec.serving import Serving
+    from sim.workload.routing import room
+
+
+if TYPE_CHECKING:
+    from sim.spec.routes import Route
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

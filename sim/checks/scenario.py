@@ -34,16 +34,20 @@ from sim.checks.turns import turn_problems
 from sim.checks.units import units_fit
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
+from sim.later import later
 from sim.plain import as_mapping, as_text, under
 from sim.profiles.catalog import Catalog
 from sim.quantities import Price
-from sim.spec.battery import Battery, StatedStock
-from sim.spec.grid import MixWater
 from sim.spec.parts import Parts
-from sim.spec.passes import Roofline
-from sim.spec.workloads import Training
 from sim.units import SECONDS_PER_NS
 from sim.validation import nearest
+
+with later():
+    from sim.spec.battery import Battery, StatedStock
+    from sim.spec.grid import MixWater
+    from sim.spec.passes import Roofline
+    from sim.spec.workloads import Training
+
 
 RESERVED = ("unallocated",)
 MOST_REQUESTS = 100_000_000

@@ -9,22 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.build.feasibility import objections
-from sim.build.kernel_steps import problems as kernel_problems
-from sim.build.kernel_steps import remark
 from sim.build.resolved import Resolved
 from sim.build.step_table import read_step_table
 from sim.checks.routes import where_written
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.later import later
 from sim.paths import joined
-from sim.spec.requests import Clients, JointLengths, Lengths, ServeGen, TraceReplay
-from sim.spec.serving import Serving
-from sim.spec.steps import KernelSteps, MeasuredSteps
-from sim.spec.workloads import NOBODY_WAITS
+from sim.spec.work import NOBODY_WAITS
 from sim.units import DAY_NS, NS_PER_S
 
+with later():
+    from sim.build.kernel_steps import problems as kernel_problems
+    from sim.build.kernel_steps import remark
+    from sim.spec.requests import Clients, JointLengths, ServeGen, TraceReplay
+    from sim.spec.steps import KernelSteps, MeasuredSteps
+    from sim.workload.servegen import read_lengths, read_windows
+    from sim.workload.traces import read_trace
+
+
 if TYPE_CHECKING:
+    from sim.spec.requests import Lengths
+    from sim.spec.serving import Serving
     from sim.workload.traces import Trace
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -192,9 +199,6 @@ def files(name: str, spec: Serving, start: datetime | None, document: Document) 
 
 def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
     """What opens each file, by the field below the workload that names it."""
-    from sim.workload.servegen import read_lengths, read_windows
-    from sim.workload.traces import read_trace
-
     arrivals, lengths, steps = spec.arrivals, spec.lengths, spec.step_time
     if isinstance(arrivals, TraceReplay):
         trace, skip = Path(arrivals.file), arrivals.on_bad_rows == "skip"
@@ -216,8 +220,6 @@ def _readers(spec: Serving) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
 
 
 def _rows_of(path: KeyPath, lengths: Lengths) -> Iterator[tuple[KeyPath, Callable[[], object]]]:
-    from sim.workload.traces import read_trace
-
     if isinstance(lengths, JointLengths):
         yield (*path, "file"), partial(read_trace, Path(lengths.file), skip=lengths.on_bad_rows == "skip")
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
-from sim.spec.workloads import TrainingWork
+
+if TYPE_CHECKING:
+    from sim.spec.workloads import TrainingWork
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

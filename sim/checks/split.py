@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from sim.build.resolved import Resolved
 from sim.checks.loads import load_fits
 from sim.documents import KeyPath
 from sim.errors import InputError
-from sim.profiles.device import DeviceProfile
-from sim.spec.split import OfPeak, UserDevices
+from sim.later import later
 from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.profiles.device import DeviceProfile
+
+
+with later():
+    from sim.spec.split import OfPeak, UserDevices
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sim.build.gangs import trained_in
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import InputError
-from sim.spec.training import ModelWork
-from sim.spec.workloads import Training
+from sim.later import later
+
+with later():
+    from sim.spec.training import ModelWork
+
+
+if TYPE_CHECKING:
+    from sim.spec.workloads import Training
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

@@ -8,11 +8,20 @@ turns waits for those before it), and never more than come within the run.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sim.documents import KeyPath
-from sim.spec.requests import ArrivalProcess, Clients, Lengths, Prefix, Turns
-from sim.spec.serving import Serving
+from sim.later import later
 from sim.units import NS_PER_S
+
+with later():
+    from sim.spec.requests import ArrivalProcess, Clients, Lengths
+
+
+if TYPE_CHECKING:
+    from sim.spec.requests import Prefix, Turns
+    from sim.spec.serving import Serving
+
 
 MOST_TURNS = 10_000_000
 TURN_BYTES = 7 * 8 * 3

@@ -8,9 +8,13 @@ from sim.build.machines import Machine
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.errors import InputError
+from sim.later import later
 from sim.paths import joined
-from sim.spec.units import DrawnUnits, UnitsOfProfile
 from sim.validation import nearest
+
+with later():
+    from sim.spec.units import DrawnUnits, UnitsOfProfile
+
 
 Found = Iterator[tuple[KeyPath, str]]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import simpy
 
@@ -20,11 +21,15 @@ from sim.engine.control import Throttle
 from sim.engine.gang import Gang
 from sim.engine.tally import Tally
 from sim.engine.training import TrainingJob
-from sim.engine.training_plan import TrainingPlan
 from sim.engine.training_run import Killed
-from sim.workload.records import CampaignRecord, JobRecord, TrialOutcome, TrialRecord
-from sim.workload.selection import Rule, Turn, Verdict
-from sim.workload.trials import Drawn, Trials
+from sim.workload.records import CampaignRecord, JobRecord, TrialRecord
+from sim.workload.selection import Turn, Verdict
+
+if TYPE_CHECKING:
+    from sim.engine.training_plan import TrainingPlan
+    from sim.workload.records import TrialOutcome
+    from sim.workload.selection import Rule
+    from sim.workload.trials import Drawn, Trials
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
 from sim.engine.node import Node
-from sim.engine.training import TrainingJob
 from sim.signals import Signal
 from sim.workload.records import ThrottleRecord
+
+if TYPE_CHECKING:
+    from sim.engine.training import TrainingJob
+
 
 Changes = Callable[[], Iterator[tuple[int, float | None]]]
 """Instants in ns, rising, and the cap in W of one GPU from each on; None where there is none."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sim.engine.gang import Gang
 from sim.engine.node import Node
-from sim.workload.provisioning import StartUp
+
+if TYPE_CHECKING:
+    from sim.workload.provisioning import StartUp
 
 
 class Images:

@@ -7,6 +7,7 @@ through. A job without a schedule always has leave.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
@@ -15,7 +16,10 @@ from sim.engine.clock import Clock
 from sim.signals import Signal
 from sim.units import MAX_NS, SECONDS_PER_NS
 from sim.workload.records import ScheduleRecord
-from sim.workload.schedule import Schedule
+
+if TYPE_CHECKING:
+    from sim.workload.schedule import Schedule
+
 
 _ALWAYS = Signal.constant(1.0, "may run")
 

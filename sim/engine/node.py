@@ -180,6 +180,19 @@ class Node:
         self._held += _milli(share) - (_milli(before) if before is not None else 0)
         self._changed()
 
+    def hold_all(self, shares: Mapping[Holder, Share]) -> None:
+        """Gives each of several who have nothing here its share."""
+        if self.on_change is not None or self.group is not None:
+            for holder, share in shares.items():
+                self.hold(holder, share)
+            return
+        if self.meter.since_ns != self.env.now_ns:
+            self.settle()
+        self._shares.update(shares)
+        self._in_order = None
+        self._held += sum(map(_milli, shares.values()))
+        self._changed()
+
     def release(self, holder: Holder) -> None:
         """Takes back what ``holder`` has here, if anything."""
         if self.group is not None and self.group.holder is holder:

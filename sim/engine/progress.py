@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sim.engine.clock import Clock
 from sim.engine.meter import Draw, Recorder
 from sim.units import SECONDS_PER_NS
-from sim.workload.records import Activity
+
+if TYPE_CHECKING:
+    from sim.workload.records import Activity
+
 
 Doing = Literal["work", "checkpoint", "detection", "restart", "stop", "waiting"]
 

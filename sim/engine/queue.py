@@ -13,7 +13,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Generator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import simpy
 
@@ -22,11 +22,13 @@ from sim.engine.cluster import Cluster
 from sim.engine.gang import Gang
 from sim.engine.horizontal import replicas_for
 from sim.engine.images import Images
-from sim.engine.queue_plan import Replicas, Scaling
 from sim.engine.replica import Repaced, Replica
 from sim.units import SECONDS_PER_NS
-from sim.workload.early_exit import EarlyExits
 from sim.workload.records import ServiceLog
+
+if TYPE_CHECKING:
+    from sim.engine.queue_plan import Replicas, Scaling
+    from sim.workload.early_exit import EarlyExits
 
 
 class Asked(NamedTuple):

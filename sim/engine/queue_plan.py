@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sim.engine.replica import UnderCap
-from sim.workload.early_exit import EarlyExits
-from sim.workload.provisioning import StartUp
+if TYPE_CHECKING:
+    from sim.engine.replica import UnderCap
+    from sim.workload.early_exit import EarlyExits
+    from sim.workload.provisioning import StartUp
 
 
 class Replicas(Protocol):

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.gang import Fault, Gang
-from sim.workload.records import Activity, ReliabilityRecord
+from sim.workload.records import ReliabilityRecord
+
+if TYPE_CHECKING:
+    from sim.workload.records import Activity
 
 
 @dataclass(frozen=True)

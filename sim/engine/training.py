@@ -6,15 +6,20 @@ its GPUs loaded, or take them from it: it then waits for others. How it works ot
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.gang import Lender
 from sim.engine.pace import FULL_RATE
 from sim.engine.progress import Spending
-from sim.engine.training_plan import TrainingPlan
 from sim.engine.training_run import Killed, Shed, TrainingRun
-from sim.workload.records import JobRecord, ReliabilityRecord
+from sim.workload.records import JobRecord
+
+if TYPE_CHECKING:
+    from sim.engine.training_plan import TrainingPlan
+    from sim.workload.records import ReliabilityRecord
 
 
 class TrainingJob:

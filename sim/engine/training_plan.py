@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from sim.engine.recovery import RecoveryPlan
-from sim.workload.schedule import Schedule
+if TYPE_CHECKING:
+    from sim.engine.recovery import RecoveryPlan
+    from sim.workload.schedule import Schedule
 
 
 @dataclass(frozen=True)

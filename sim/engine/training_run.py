@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import simpy
 
@@ -20,14 +21,16 @@ from sim.engine.clock import Clock
 from sim.engine.draws import ShareState
 from sim.engine.gang import Fault, Gang, Lender, NodeLost
 from sim.engine.leave import Leave
-from sim.engine.progress import Doing, Saved, Spending
 from sim.engine.recovery import Recovery
-from sim.engine.training_plan import TrainingPlan
 from sim.engine.worked import Worked
 from sim.errors import RunError
 from sim.units import HOUR_NS
 from sim.workload.records import JobStatus
 from sim.workload.schedule import expected_ns
+
+if TYPE_CHECKING:
+    from sim.engine.progress import Doing, Saved, Spending
+    from sim.engine.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,17 @@ safe is lost when the job goes back to it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sim.engine.clock import Clock
-from sim.engine.leave import Leave
 from sim.engine.pace import Pace
-from sim.engine.progress import Checkpoints, Saved, Spending
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.progress import Checkpoints
 from sim.workload.schedule import expected_ns
+
+if TYPE_CHECKING:
+    from sim.engine.leave import Leave
+    from sim.engine.progress import Saved, Spending
+    from sim.engine.training_plan import TrainingPlan
 
 
 class Worked:

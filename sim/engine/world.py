@@ -4,52 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
 
-from sim.engine.campaign import Campaign, CampaignPlan
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Spares
-from sim.engine.control import Capped, CapPlan, PowerLimit, Throttle, follow_caps
 from sim.engine.draws import NodeHardware
-from sim.engine.failures import FailurePlan
-from sim.engine.federated import Federated, FederatedPlan
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import PoolShape
-from sim.engine.fleet.plan import JobsPlan, RowsRecord
-from sim.engine.fleet.power.control import PowerControl
-from sim.engine.fleet.power.plan import PowerPlan
-from sim.engine.fleet.power.running import Running
-from sim.engine.fleet.rows import Rows, RowsOfPool
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.kernels.loading import FLEET, is_at_hand
 from sim.engine.meter import Looks, Recorder
 from sim.engine.nodes import Nodes
-from sim.engine.progress import Spending, SpendingRecorder
-from sim.engine.relay import QueueRelay
-from sim.engine.service import Service, ServicePlan
 from sim.engine.serving.keep import Keep
 from sim.engine.serving.relay import ServingRelay
 from sim.engine.serving.service import ServingPlan, ServingService
-from sim.engine.split import Split, SplitPlan
 from sim.engine.tally import Tally
-from sim.engine.training import TrainingJob
-from sim.engine.training_plan import TrainingPlan
-from sim.engine.units import UnitEffect
-from sim.engine.work import Work, WorkPlan
 from sim.errors import RunError
-from sim.profiles.gpu_parts import SharedGPU
+from sim.later import later
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
-from sim.workload.power_records import PowerLog
-from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
-from sim.workload.relays import RelayLog, RelayPlan
 from sim.workload.serving_records import ServingLog
-from sim.workload.split_records import SplitRecord
+
+with later():
+    from sim.engine.campaign import Campaign
+    from sim.engine.control import Capped, Throttle, follow_caps
+    from sim.engine.federated import Federated
+    from sim.engine.fleet.power.control import PowerControl
+    from sim.engine.fleet.power.running import Running
+    from sim.engine.fleet.rows import Rows, RowsOfPool
+    from sim.engine.progress import Spending, SpendingRecorder
+    from sim.engine.relay import QueueRelay
+    from sim.engine.service import Service
+    from sim.engine.split import Split
+    from sim.engine.training import TrainingJob
+
+
+if TYPE_CHECKING:
+    from sim.engine.campaign import CampaignPlan
+    from sim.engine.control import CapPlan, PowerLimit
+    from sim.engine.failures import FailurePlan
+    from sim.engine.federated import FederatedPlan
+    from sim.engine.fleet.plan import JobsPlan, RowsRecord
+    from sim.engine.fleet.power.plan import PowerPlan
+    from sim.engine.service import ServicePlan
+    from sim.engine.split import SplitPlan
+    from sim.engine.training_plan import TrainingPlan
+    from sim.engine.units import UnitEffect
+    from sim.engine.work import Work, WorkPlan
+    from sim.profiles.gpu_parts import SharedGPU
+    from sim.workload.power_records import PowerLog
+    from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
+    from sim.workload.relays import RelayLog, RelayPlan
+    from sim.workload.split_records import SplitRecord
+
 
 GIVE_UP_NS = 100 * 365 * DAY_NS
 """Simulated time after which work that never ends is reported instead of simulated."""

@@ -12,7 +12,7 @@ from sim.explore.control import Control
 from sim.loading.scenario import shipped_scenarios
 from sim.profiles.catalog import Catalog
 from sim.profiles.grids import GridsProfile
-from sim.spec.facility import FixedPUE
+from sim.spec.building import FixedPUE
 from sim.spec.site import Place
 from sim.validation import Spec
 

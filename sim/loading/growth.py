@@ -9,8 +9,12 @@ from pydantic import ValidationError
 
 from sim.documents import Document, KeyPath, key_path
 from sim.errors import Problem
+from sim.later import later
 from sim.plain import as_mapping
-from sim.spec.growth import Growth
+
+with later():
+    from sim.spec.growth import Growth
+
 
 MOST = 1e12
 """Times as much, or as little, as there was: beyond that a law is mistaken."""

@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args
 
 from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
-from sim.profiles.conventions import ConventionProfile
-from sim.profiles.device import DeviceProfile
-from sim.profiles.failures import FailuresProfile
-from sim.profiles.grids import FuelsProfile, GridsProfile, Region
-from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
-from sim.profiles.methods import MethodProfile
-from sim.profiles.model import ModelProfile
-from sim.profiles.slices import SlicesProfile
+from sim.later import later, meant
+from sim.memo import kept_while_unchanged
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.node import CPUProfile, NodeProfile
 from sim.profiles.sourced import Profile
-from sim.profiles.stack import StackProfile
-from sim.profiles.training_stack import TrainingStackProfile
-from sim.profiles.units import UnitsProfile
 from sim.validation import nearest, validate
 
-AnyProfile = Annotated[
-    GPUProfile
-    | CPUProfile
-    | NodeProfile
-    | DeviceProfile
-    | ModelProfile
-    | StackProfile
-    | TrainingStackProfile
-    | FuelsProfile
-    | GridsProfile
-    | FailuresProfile
-    | SlicesProfile
-    | UnitsProfile
-    | MethodProfile
-    | ConventionProfile,
-    Field(discriminator="kind"),
-]
+with later():
+    from sim.profiles.conventions import ConventionProfile
+    from sim.profiles.device import DeviceProfile
+    from sim.profiles.failures import FailuresProfile
+    from sim.profiles.grids import FuelsProfile, GridsProfile
+    from sim.profiles.methods import MethodProfile
+    from sim.profiles.model import ModelProfile
+    from sim.profiles.slices import SlicesProfile
+    from sim.profiles.stack import StackProfile
+    from sim.profiles.training_stack import TrainingStackProfile
+    from sim.profiles.units import UnitsProfile
+
+if TYPE_CHECKING:
+    from sim.profiles.grids import Region
+
+    AnyProfile = (
+        GPUProfile
+        | CPUProfile
+        | NodeProfile
+        | DeviceProfile
+        | ModelProfile
+        | StackProfile
+        | TrainingStackProfile
+        | FuelsProfile
+        | GridsProfile
+        | FailuresProfile
+        | SlicesProfile
+        | UnitsProfile
+        | MethodProfile
+        | ConventionProfile
+    )
+
+_CLASSES: Mapping[str, type[Profile]] = {
+    "gpu": GPUProfile,
+    "cpu": CPUProfile,
+    "node": NodeProfile,
+    "device": DeviceProfile,
+    "model": ModelProfile,
+    "stack": StackProfile,
+    "training-stack": TrainingStackProfile,
+    "fuels": FuelsProfile,
+    "grids": GridsProfile,
+    "failures": FailuresProfile,
+    "slices": SlicesProfile,
+    "units": UnitsProfile,
+    "method": MethodProfile,
+    "convention": ConventionProfile,
+}
+"""The class of each kind of profiles, whose module is imported when one of them is read."""
 Kind = TypeVar("Kind", bound=Profile)
 
 
@@ -58,10 +85,9 @@ def shipped_folder(name: str) -> Path:
 
 
 @cache
-def _classes() -> Mapping[str, Any]:
-    """The class of each kind of profiles."""
-    members = get_args(get_args(AnyProfile)[0])
-    return {word: member for member in members for word in get_args(member.model_fields["kind"].annotation)}
+def any_profile() -> Any:
+    """What reads a profile of any kind, and says which there are."""
+    return Annotated[Union[tuple(map(meant, _CLASSES.values()))], Field(discriminator="kind")]  # noqa: UP007
 
 
 @lru_cache(maxsize=256)
@@ -69,7 +95,8 @@ def _read(path: Path, _modified_ns: int) -> tuple[AnyProfile | None, tuple[Probl
     document: Document = read_document(path)
     problems: list[Problem] = list(document.problems)
     # by the class of its kind: the checks of the others need not be made ready
-    profile = validate(_classes().get(document.text("kind") or "", AnyProfile), document, problems=problems)
+    kind = _CLASSES.get(document.text("kind") or "")
+    profile = validate(meant(kind) if kind is not None else any_profile(), document, problems=problems)
     if profile is not None and profile.name != path.stem:
         problems.append(document.problem(("name",), f"must be '{path.stem}', like the file"))
     return profile, tuple(problems)
@@ -87,6 +114,27 @@ def read_profile(path: Path) -> AnyProfile:
     return profile
 
 
+@kept_while_unchanged(most=64)
+def listed(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The YAML files that lie directly in a folder, and the folders, by name. Raises ``OSError``.
+
+    A name that comes or goes changes the folder.
+    """
+    with os.scandir(folder) as scanned:
+        entries = sorted(scanned, key=lambda entry: entry.name)
+    files = tuple(folder / entry.name for entry in entries if entry.name.endswith(".yaml"))
+    return files, tuple(folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    """Those at any depth; each run looks for them, and what nobody touched need not be read again."""
+    with suppress(OSError):  # what cannot be looked into has none
+        files, folders = listed(folder)
+        yield from files
+        for inner in folders:
+            yield from _yaml_files(inner)
+
+
 @dataclass(frozen=True)
 class Catalog:
     """Profiles by name. ``folders`` are searched first to last; each holds YAML files, at any depth."""
@@ -101,7 +149,7 @@ class Catalog:
     def _found(self) -> Mapping[str, Path]:
         found: dict[str, Path] = {}
         for folder in self.folders:
-            for path in sorted(folder.rglob("*.yaml")):
+            for path in sorted(_yaml_files(folder)):
                 found.setdefault(path.stem, path)
         return dict(sorted(found.items()))
 
@@ -152,6 +200,7 @@ class Catalog:
         return read_profile(self.path(name))
 
     def _of_kind(self, name: str, kind: type[Kind]) -> Kind:
+        kind = meant(kind)
         if (name, kind) not in self._known:
             (wanted,) = get_args(kind.model_fields["kind"].annotation)
             path = self.path(name, wanted)

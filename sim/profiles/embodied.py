@@ -23,7 +23,8 @@ from pydantic_core import PydanticCustomError
 from sim.documents import read_document
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUMaterials, GPUProfile, NodeProfile, Process
+from sim.profiles.hardware import GPUMaterials, GPUProfile, Process
+from sim.profiles.node import NodeProfile
 from sim.profiles.sourced import Embodied, Profile, Sourced, SourcedMass
 from sim.quantities import (
     CarbonIntensity,

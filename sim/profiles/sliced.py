@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sim.profiles.hardware import CoreClock, Fitted, GPUPower, GPUProfile, NodeProfile
+from sim.profiles.hardware import CoreClock, GPUPower, GPUProfile
+from sim.profiles.node import Fitted, NodeProfile
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Embodied, Sourced
 from sim.quantities import Quantity

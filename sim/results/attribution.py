@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from sim.accounting.attribution import Attribution, Shares, Word
+from sim.accounting.attribution import Word
 from sim.accounting.footprint import QUANTITIES
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
 from sim.errors import InputError
+from sim.later import later
 from sim.results.catalogue import grid
 from sim.results.catalogue.accounts import SHARERS
 from sim.results.columns import numbers, texts
 from sim.results.formats import Grid
 from sim.units import G_PER_KG, J_PER_KWH
-from sim.workload.job_energy import WHOSE, Floats, Ints, JobEnergy, JobLabels, JobsEnergy
+from sim.workload.job_energy import WHOSE
 from sim.workload.jobs.table import UNKNOWN
+
+with later():
+    from sim.workload.job_energy import JobEnergy, JobLabels, JobsEnergy
+
+
+if TYPE_CHECKING:
+    from sim.accounting.attribution import Attribution, Shares
+    from sim.workload.job_energy import Floats, Ints
+
 
 MOST_NAMED = 50
 """Of users and so on that the summary names, largest first; the others are summed."""

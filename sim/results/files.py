@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
+from sim.later import later
 from sim.mistaken import no_run
 from sim.reading import read_json, read_parquet
 from sim.results.atomic import is_staged, marked, refuse_unusable, write_folder
-from sim.results.shape import lacks_of_summary
+
+with later():
+    from sim.results.shape import lacks_of_summary
+
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,11 @@ from sim.accounting.ledger import Key, Ledger
 from sim.accounting.serving import RequestEnergy
 from sim.results.columns import instants, numbers, reals, texts, wholes
 from sim.units import HOUR_NS, J_PER_KWH, J_PER_NJ, NS_PER_S
-from sim.workload.records import CampaignRecord, JobRecord, ServiceLog
 from sim.workload.serving_records import ROW_COLUMNS, STATUSES, ServingLog
+
+if TYPE_CHECKING:
+    from sim.workload.records import CampaignRecord, JobRecord, ServiceLog
+
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

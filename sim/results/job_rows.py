@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from sim.accounting.batch import bounded_slowdown, job_gpu_hours, sent_back
-from sim.accounting.queueing import ClusterSeries, OnBins
+from sim.later import later
 from sim.results.columns import numbers, texts
 from sim.units import J_PER_KWH, NS_PER_S
 from sim.workload.allocations import OUTCOMES
-from sim.workload.jobs.batch import ENDS, NEVER, Batch, DomainSeries
+from sim.workload.jobs.batch import ENDS, NEVER
 from sim.workload.jobs.table import LABELS, RECORDED, UNKNOWN, JobTable
+
+with later():
+    from sim.accounting.queueing import OnBins
+
+
+if TYPE_CHECKING:
+    from sim.accounting.queueing import ClusterSeries
+    from sim.workload.jobs.batch import Batch, DomainSeries
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -17,9 +17,10 @@ from sim.profiles.conventions import ConventionProfile
 from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
-from sim.profiles.hardware import CPUProfile, GPUProfile, NodeProfile
+from sim.profiles.hardware import GPUProfile
 from sim.profiles.methods import MethodProfile
 from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
+from sim.profiles.node import CPUProfile, NodeProfile
 from sim.profiles.ranges import numbers_of
 from sim.profiles.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced

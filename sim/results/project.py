@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.accounting.footprint import Footprint
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.accounting.project import BreakEven, Taken, break_even, by_phase
+from sim.later import later
 from sim.results.catalogue import grid
 from sim.results.catalogue.project import BREAK_EVENS, PHASES
 from sim.results.formats import Grid
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
+
+with later():
+    from sim.accounting.project import break_even, by_phase
+
+
+if TYPE_CHECKING:
+    from sim.accounting.project import BreakEven, Taken
 
 
 def project_summary(ledger: Ledger, plan: AccountingPlan, footprint: Footprint) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.accounting.fold import fold
 from sim.accounting.footprint import OUTSIDE_PARTS, Footprint, Name, Part
@@ -15,9 +15,12 @@ from sim.accounting.indicators import exceeded_limits, indicators
 from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
 from sim.accounting.plan import AccountingPlan, SitePlan, Told
 from sim.accounting.site import SiteAccount
-from sim.accounting.stock import STORED, StockChange
+from sim.accounting.stock import STORED
 from sim.results.project import project_summary
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.accounting.stock import StockChange
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.build.built import Built
-from sim.engine.fleet.plan import ROW_STATUS, RowsRecord
+from sim.engine.fleet.plan import ROW_STATUS
 from sim.engine.world import Outcome, Pool
+from sim.later import later
 from sim.workload.allocations import MILLI
-from sim.workload.jobs.batch import ENDS, Batch, Ends, Inventory, batch_of_run
+from sim.workload.jobs.batch import ENDS
+
+with later():
+    from sim.workload.jobs.batch import Ends, Inventory, batch_of_run
+
+
+if TYPE_CHECKING:
+    from sim.engine.fleet.plan import RowsRecord
+    from sim.workload.jobs.batch import Batch
+
 
 Floats = npt.NDArray[np.float64]
 

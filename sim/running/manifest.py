@@ -18,10 +18,13 @@ from sim.build.method_uses import profiles_of_methods
 from sim.build.resolved import Resolved
 from sim.documents import named_files
 from sim.kinds import plugins
+from sim.later import later
 from sim.loading.scenario import Loaded
-from sim.spec.failures import ComponentFailures
 from sim.spec.scenario import Scenario
-from sim.spec.training import ModelWork
+
+with later():
+    from sim.spec.failures import ComponentFailures
+    from sim.spec.training import ModelWork
 
 
 def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from sim.accounting.job_tally import JobTally
 from sim.accounting.recorder import LedgerRecorder
 from sim.build.built import Built
 from sim.engine.fleet.logged import FleetNodes, PowerStates
-from sim.engine.fleet.metering import meter
 from sim.engine.world import Outcome, Pool, units_of
+from sim.later import later
 from sim.rng import Streams
-from sim.workload.job_energy import JobsEnergy, labels_of, merged
 from sim.workload.jobs.table import Loads
+
+with later():
+    from sim.engine.fleet.metering import meter
+    from sim.workload.job_energy import JobsEnergy, labels_of, merged
 
 
 def energy_of_jobs(

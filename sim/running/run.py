@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.accounting.queueing import cluster_series
 from sim.build.accounting import accounting_plan
-from sim.build.growth import growth_metrics
 from sim.build.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
@@ -20,15 +18,22 @@ from sim.checks.ledger_size import cut_problem
 from sim.content import content_hash
 from sim.documents import Document
 from sim.errors import InputError, Problem
+from sim.later import later
 from sim.loading.scenario import Loaded, load_scenario, parts_of
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import HAPPENED
-from sim.results.results import Results
 from sim.rng import Streams
 from sim.running.manifest import manifest_of
 from sim.spec.scenario import Sample, Scenario
 from sim.units import HOUR_NS, MAX_NS
+
+with later():
+    from sim.accounting.queueing import cluster_series
+    from sim.build.growth import growth_metrics
+    from sim.results.attribution import job_energy_table
+    from sim.results.results import Results
+
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +82,6 @@ def run_loaded(loaded: Loaded, watch: Watch | None = None) -> Results:
     run = last.run
     summary = environmental(run, loaded)
     attributed = attribution(run.job_energy, run.ledger, loaded) if run.job_energy is not None else None
-    from sim.results.attribution import job_energy_table
     from sim.results.frames import job_table, trial_table
     from sim.results.job_rows import cluster_rows, jobs_table, stint_rows
 

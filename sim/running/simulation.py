@@ -4,38 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sim.accounting.batch import batch_metrics
-from sim.accounting.campaigns import campaign_metrics
-from sim.accounting.federated import federated_metrics
-from sim.accounting.job_tally import JobTally
 from sim.accounting.ledger import WAN, Ledger
 from sim.accounting.metrics import job_metrics, queue_metrics, throttle_metrics
-from sim.accounting.power_limits import power_metrics
 from sim.accounting.recorder import LedgerRecorder
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
-from sim.accounting.split import split_metrics
-from sim.accounting.training import step_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
 from sim.build.caps import policy_log
 from sim.build.method_uses import method_metrics
 from sim.build.relays import cache_metrics, with_relays
-from sim.build.route_metrics import route_metrics
 from sim.build.routes import moved_tokens, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
 from sim.engine.meter import Draw
 from sim.engine.world import Outcome
+from sim.later import later
 from sim.rng import Streams
-from sim.running.batches import batches
 from sim.running.garbage import collected_seldom
-from sim.running.metering import energy_of_jobs
-from sim.workload.job_energy import JobsEnergy
-from sim.workload.jobs.batch import Batch
-from sim.workload.records import ServiceLog
 from sim.workload.serving_records import ServingLog
+
+with later():
+    from sim.accounting.batch import batch_metrics
+    from sim.accounting.campaigns import campaign_metrics
+    from sim.accounting.federated import federated_metrics
+    from sim.accounting.job_tally import JobTally
+    from sim.accounting.power_limits import power_metrics
+    from sim.accounting.split import split_metrics
+    from sim.accounting.training import step_metrics
+    from sim.build.route_metrics import route_metrics
+    from sim.running.batches import batches
+    from sim.running.metering import energy_of_jobs
+
+
+if TYPE_CHECKING:
+    from sim.workload.job_energy import JobsEnergy
+    from sim.workload.jobs.batch import Batch
+    from sim.workload.records import ServiceLog
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +133,7 @@ def ended(built: Built, begun: Callable[[Callable[[], int]], None] | None = None
     if built.methods:
         activity["methods"] = method_metrics(built.methods)
     joules = job_energy.energy.joules(len(job_energy.labels)) if job_energy is not None else None
-    rows = batches(built, outcome, joules)
+    rows = batches(built, outcome, joules) if built.batches else ()
     if rows:
         activity["batch"] = {batch.workload: batch_metrics(batch) for batch in rows}
     run = Simulated(ledger, activity, outcome.events, job_energy)

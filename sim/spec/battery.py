@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import (
     CarbonIntensity,
     ConversionEfficiency,
@@ -20,8 +21,11 @@ from sim.quantities import (
     UpToHalf,
     WaterIntensity,
 )
-from sim.spec.onsite import BatteryLifecycle, OnSiteUnit
+from sim.spec.onsite import OnSiteUnit
 from sim.validation import Spec
+
+with later():
+    from sim.spec.onsite import BatteryLifecycle
 
 
 class Bounds(Choice):

@@ -10,13 +10,18 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import Duration, Fraction, PositiveFraction
 from sim.spec.cluster import Wanted
-from sim.spec.factors import FactorLaw
 from sim.spec.methods import MethodChoice, Methods
 from sim.spec.work import Workload
-from sim.spec.workloads import MOST_GPUS, Checkpoint, JobWork, Training
+from sim.spec.workloads import MOST_GPUS
 from sim.validation import Spec
+
+with later():
+    from sim.spec.factors import FactorLaw
+    from sim.spec.workloads import Checkpoint, JobWork, Training
+
 
 MOST_TRIALS = 100_000
 Trials = Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)]

@@ -9,12 +9,16 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import Duration
-from sim.spec.fabric import FabricSpec
-from sim.spec.failures import NodesFail, SpareNodes
-from sim.spec.sharing import SharingSpec
-from sim.spec.units import UnitEffectSpec
 from sim.validation import LONGEST_NAME, Spec
+
+with later():
+    from sim.spec.fabric import FabricSpec
+    from sim.spec.failures import NodesFail, SpareNodes
+    from sim.spec.sharing import SharingSpec
+    from sim.spec.units import UnitEffectSpec
+
 
 MOST_NODES = 100_000
 

@@ -7,9 +7,12 @@ from itertools import pairwise
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.later import later
 from sim.quantities import Fraction, SmallRatio
-from sim.spec.difficulty import Difficulty, Level
 from sim.validation import BELOW, Spec
+
+with later():
+    from sim.spec.difficulty import Difficulty, Level
 
 
 class Exit(Spec):

@@ -1,4 +1,4 @@
-"""The building: one number, or a plant of cooling and power chain. What decides is written, never assumed."""
+"""The building as a plant of cooling and power chain. What decides is written, never assumed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
 from sim.quantities import (
-    PUE,
     ConversionEfficiency,
     Fraction,
     PositiveDifference,
@@ -19,6 +18,7 @@ from sim.quantities import (
     Temperature,
     TemperatureDifference,
 )
+from sim.spec.building import Facility
 from sim.validation import Spec
 
 FAN_POWER = "Electric power of the hall's fans at design, as a share of the heat; Title 24 (2013) allows 9.2 %."
@@ -30,21 +30,6 @@ COP = (
     "At design; ASHRAE 90.1-2013 asks 6.28 of large water-cooled (29.4 degC entering the condenser) and 2.96 of "
     "air-cooled chillers (35 degC outdoors), both giving water of 6.7 degC."
 )
-
-
-class Facility(Choice):
-    """What the building adds to the IT load. Whether it asks for weather, and whether it knows what it can carry."""
-
-    family: ClassVar[str] = "facility"
-    needs_weather: ClassVar[bool] = False
-    has_limits: ClassVar[bool] = False
-
-
-class FixedPUE(Facility):
-    """A building that takes the same share of the IT load at every load and in any weather."""
-
-    kind: Literal["fixed-pue"]
-    pue: PUE = Field(description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone).")
 
 
 class RoomAir(Spec):

@@ -8,10 +8,13 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
+from sim.later import later
 from sim.plain import as_mapping
-from sim.profiles.failures import PlainPart
 from sim.quantities import Duration, PositiveDuration
 from sim.validation import Spec
+
+with later():
+    from sim.profiles.failures import PlainPart
 
 
 class Failures(Spec):

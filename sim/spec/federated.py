@@ -9,6 +9,7 @@ from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import (
     Bytes,
     DevicePower,
@@ -19,11 +20,14 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
-from sim.spec.factors import FactorLaw
-from sim.spec.networks import AccessNetwork
 from sim.spec.work import Workload
 from sim.spec.workloads import MOST_GPUS
 from sim.validation import Spec, mapping_or
+
+with later():
+    from sim.spec.factors import FactorLaw
+    from sim.spec.networks import AccessNetwork
+
 
 MOST_CLIENTS = 1_000_000
 MOST_ROUNDS = 10_000_000

@@ -9,12 +9,16 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import Duration, Fraction, PositiveDuration, PositiveFraction, SmallRatio
 from sim.spec.cluster import Wanted
-from sim.spec.job_source import JobSource
 from sim.spec.work import Workload
-from sim.spec.workloads import Load, MeasuredLoad, NameplateLoad, ThroughputLoad
+from sim.spec.workloads import MeasuredLoad, NameplateLoad, ThroughputLoad
 from sim.validation import Spec
+
+with later():
+    from sim.spec.job_source import JobSource
+    from sim.spec.workloads import Load
 
 
 class TraceLoad(Spec):

@@ -6,10 +6,14 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
+from sim.later import later
 from sim.plain import as_mapping
-from sim.profiles.methods import Family, Method, MethodName
+from sim.profiles.methods import Family, MethodName
 from sim.quantities import PositiveRatio
 from sim.validation import Spec
+
+with later():
+    from sim.profiles.methods import Method
 
 
 class OwnMethod(Spec):

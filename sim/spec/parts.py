@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.documents import Document, KeyPath
 from sim.errors import Problem
 from sim.instants import epoch_ns
+from sim.later import later
 from sim.quantities import PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
-from sim.spec.policies import Policy
-from sim.spec.requests import RoutedArrivals
-from sim.spec.routes import Route
 from sim.spec.scenario import Instant, Outputs, Scenario
 from sim.spec.site import Grid, Place
-from sim.spec.split import SplitSpec
 from sim.spec.work import Workload
-from sim.spec.workloads import Arrivals, Inference, OwnArrivals
 from sim.validation import validate
+
+with later():
+    from sim.spec.inference import Arrivals, Inference
+    from sim.spec.policies import Policy
+    from sim.spec.requests import RoutedArrivals
+    from sim.spec.routes import Route
+    from sim.spec.split import SplitSpec
+
+
+if TYPE_CHECKING:
+    from sim.spec.inference import OwnArrivals
+
 
 _NO_MATTER_OF_RUNS = frozenset({"scenario", "seed", "grids", "places", "accounting"})
 

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import (
     CapLevel,
     Duration,
@@ -25,9 +26,12 @@ from sim.quantities import (
     SignalLevel,
     ZoneName,
 )
-from sim.spec.schedules import SignalName, refuse_level_of_another
+from sim.spec.schedules import SignalName
 from sim.units import DAY_NS, HOUR_NS
 from sim.validation import Spec
+
+with later():
+    from sim.spec.schedules import refuse_level_of_another
 
 
 class Condition(Choice):

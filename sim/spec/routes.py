@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
+from sim.later import later
 from sim.quantities import (
     Bytes,
     DataPrice,
@@ -20,11 +21,13 @@ from sim.quantities import (
     PositiveFraction,
     RequestRate,
 )
-from sim.spec.difficulty import Difficulty, Level
-from sim.spec.requests import Lengths, OpenArrivals, Prefix, Tokens
-from sim.spec.result_cache import RouteCache
 from sim.spec.schedules import SignalName
 from sim.validation import Spec
+
+with later():
+    from sim.spec.difficulty import Difficulty, Level
+    from sim.spec.requests import Lengths, OpenArrivals, Prefix, Tokens
+    from sim.spec.result_cache import RouteCache
 
 
 class Destination(Spec):

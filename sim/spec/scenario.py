@@ -9,20 +9,23 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Ta
 from pydantic_core import PydanticCustomError
 
 from sim.instants import FIRST_YEAR, LAST_YEAR, epoch_ns
+from sim.later import later
 from sim.quantities import Nanoseconds, PositiveDuration
 from sim.spec.accounting import Accounting
 from sim.spec.cluster import Cluster
-from sim.spec.growth import Growth
-from sim.spec.policies import Policy
-from sim.spec.published import PublishedRecord
-from sim.spec.requests import RoutedArrivals
-from sim.spec.routes import Route
-from sim.spec.serving import Serving
 from sim.spec.site import Place, Site
-from sim.spec.uncertainty import Uncertainty
 from sim.spec.work import Workload
 from sim.units import HOUR_NS
 from sim.validation import LONGEST_NAME, Spec, mapping_or
+
+with later():
+    from sim.spec.growth import Growth
+    from sim.spec.policies import Policy
+    from sim.spec.published import PublishedRecord
+    from sim.spec.requests import RoutedArrivals
+    from sim.spec.routes import Route
+    from sim.spec.serving import Serving
+    from sim.spec.uncertainty import Uncertainty
 
 
 def _as_text(value: Any) -> Any:

@@ -9,10 +9,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
+from sim.later import later
 from sim.quantities import LookInterval, PositiveDuration
 from sim.spec.cluster import SchedulerSpec
-from sim.spec.placements import PlacementSpec
 from sim.validation import Spec
+
+with later():
+    from sim.spec.placements import PlacementSpec
+
 
 MOST_SLOTS = 10_000_000
 """The largest sites that are announced hold some 1e6."""

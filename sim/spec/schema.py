@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.later import Described
 from sim.spec.scenario import Scenario
 
 
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a scenario. A file that ``extends`` another states only what differs: it must
     hold nothing else."""
-    whole = Scenario.model_json_schema()
+    whole = Scenario.model_json_schema(schema_generator=Described)
     definitions = whole.pop("$defs")
     variant = _partial(whole)
     variant["properties"]["extends"] = {

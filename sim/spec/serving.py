@@ -8,6 +8,7 @@ from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
+from sim.later import later
 from sim.profiles.hardware import Precision as ComputePrecision
 from sim.profiles.model import Architecture
 from sim.profiles.stack import Weights
@@ -22,14 +23,18 @@ from sim.quantities import (
     PositiveFraction,
 )
 from sim.spec.cluster import Wanted
-from sim.spec.compression import Compression
 from sim.spec.provisioning import StartUpOfModel
-from sim.spec.requests import Lengths, Prefix, RequestArrivals
-from sim.spec.result_cache import ResultCache
-from sim.spec.steps import Roofline, StepTime
+from sim.spec.steps import Roofline
 from sim.spec.work import Workload
 from sim.validation import LONGEST_NAME, Spec, mapping_or
 from sim.workload.routers import Router
+
+with later():
+    from sim.spec.compression import Compression
+    from sim.spec.requests import Lengths, Prefix, RequestArrivals
+    from sim.spec.result_cache import ResultCache
+    from sim.spec.steps import StepTime
+
 
 MOST_REPLICAS = 1_000_000
 

@@ -6,13 +6,17 @@ from typing import Annotated
 
 from pydantic import Field, Tag
 
+from sim.later import later
 from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, WaterIntensity
-from sim.spec.facility import Facility
-from sim.spec.grid import IntensitySource, PriceSource, WaterSource
-from sim.spec.market import Market
-from sim.spec.onsite import OnSite
-from sim.spec.weather import WeatherSource
 from sim.validation import LONGEST_NAME, Spec, mapping_or
+
+with later():
+    from sim.spec.building import Facility
+    from sim.spec.grid import IntensitySource, PriceSource, WaterSource
+    from sim.spec.market import Market
+    from sim.spec.onsite import OnSite
+    from sim.spec.weather import WeatherSource
+
 
 Intensity = Annotated[
     Annotated[CarbonIntensity, Tag("@quantity")] | Annotated[IntensitySource, Tag("@mapping")],

@@ -14,6 +14,7 @@ from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
+from sim.later import later
 from sim.profiles.hardware import Precision
 from sim.quantities import (
     Bytes,
@@ -28,11 +29,16 @@ from sim.quantities import (
     SmallRatio,
 )
 from sim.spec.cluster import Wanted
-from sim.spec.factors import FactorLaw
-from sim.spec.networks import NetworkWithLatency
 from sim.spec.work import Workload
-from sim.spec.workloads import MOST_GPUS, Arrivals, Load
+from sim.spec.workloads import MOST_GPUS
 from sim.validation import BELOW, Spec, mapping_or, nearest
+
+with later():
+    from sim.spec.factors import FactorLaw
+    from sim.spec.inference import Arrivals
+    from sim.spec.networks import NetworkWithLatency
+    from sim.spec.workloads import Load
+
 
 DEVICE = "device"
 """Where a stage runs that runs on the device that asks."""

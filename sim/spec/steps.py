@@ -8,8 +8,12 @@ from pydantic import Field
 
 from sim.documents import KeyPath
 from sim.kinds import Choice
-from sim.profiles.kernel_tables.package import installed
+from sim.later import later
 from sim.validation import Spec
+
+with later():
+    from sim.profiles.kernel_tables.package import installed
+
 
 Tokens = Annotated[float, Field(ge=1.0, le=1e7)]
 

@@ -7,10 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.spec.compression import Pruning
-from sim.spec.serving import ModelChoice
-from sim.training.terms import Recipe, Recompute, Shard, Spread, TrainingPrecision
+from sim.later import later
+from sim.training.terms import Recompute, Shard, TrainingPrecision
 from sim.validation import Spec, mapping_or
+
+with later():
+    from sim.spec.compression import Pruning
+    from sim.spec.serving import ModelChoice
+    from sim.training.terms import Recipe, Spread
+
 
 Degree = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]

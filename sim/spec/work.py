@@ -9,6 +9,11 @@ from sim.documents import KeyPath
 from sim.kinds import Choice
 from sim.spec.cluster import Wanted
 
+NOBODY_WAITS = (
+    "with none left nobody may wait, so that none is ever started again: needs 'min' of 1 or more, or a 'queue_limit' "
+    "of 1 or more"
+)
+
 
 class Workload(Choice):
     """Work that holds GPUs."""

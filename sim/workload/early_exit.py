@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.workload.routing import Difficulties
+if TYPE_CHECKING:
+    from sim.workload.routing import Difficulties
+
 
 AT_ONCE = 1 << 10
 """Difficulties drawn at a time."""

@@ -13,11 +13,14 @@ asked for: who has just trained may be asked again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.workload.laws import Law
+if TYPE_CHECKING:
+    from sim.workload.laws import Law
+
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

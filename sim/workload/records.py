@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from sim.workload.rounds import Counts
+if TYPE_CHECKING:
+    from sim.workload.rounds import Counts
+
 
 JobStatus = Literal["completed", "killed", "unfinished"]
 TrialOutcome = Literal["kept", "killed", "cut", "failed"]

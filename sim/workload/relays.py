@@ -10,14 +10,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.workload.requests import RequestChunk, RequestSource
-from sim.workload.result_cache import CachePlan
-from sim.workload.routing import Draw, Rule
+
+if TYPE_CHECKING:
+    from sim.workload.result_cache import CachePlan
+    from sim.workload.routing import Draw, Rule
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

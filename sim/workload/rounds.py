@@ -12,13 +12,17 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import astuple, dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.units import NS_PER_S, SECONDS_PER_NS
-from sim.workload.fleet import Fleet, Sessions, round_end_s
+from sim.workload.fleet import round_end_s
+
+if TYPE_CHECKING:
+    from sim.workload.fleet import Fleet, Sessions
+
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,11 @@ from sim.reading import csv_rows, open_text, parse_json
 from sim.validation import nearest
 from sim.workload.requests import RequestChunk
 from sim.workload.trace_columns import plain_rows
-from sim.workload.trace_formats import BadRowError, TraceFormat, TraceRow, short
+from sim.workload.trace_formats import BadRowError, TraceRow, short
+
+if TYPE_CHECKING:
+    from sim.workload.trace_formats import TraceFormat
+
 
 FAMILY = "request trace"
 LONGEST_LINE = 1 << 22

@@ -13,11 +13,14 @@ from one trial for the next.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.rng import Stream
-from sim.workload.laws import Law
+
+if TYPE_CHECKING:
+    from sim.workload.laws import Law
 
 
 @dataclass(frozen=True)

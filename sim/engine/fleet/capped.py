@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from sim.engine.fleet.plan import JobsPlan
+if TYPE_CHECKING:
+    from sim.engine.fleet.plan import JobsPlan
+
 
 MOST_CAPPED = 1 << 16
 """Jobs under caps whose pace is kept."""

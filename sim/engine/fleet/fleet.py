@@ -9,13 +9,19 @@ from typing import Protocol
 import simpy
 
 from sim.engine.clock import Clock
+from sim.engine.fleet.alike import places_of_all, starts_who_has_room
 from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.possible import Possible, could_admit, placements_of, starts_smaller
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
-from sim.engine.fleet.usage import LABELS, Usage
+from sim.engine.fleet.usage import LABELS
 from sim.errors import RunError
+from sim.later import later
 from sim.signals import Signal
+
+with later():
+    from sim.engine.fleet.usage import Usage
+
 
 MOST_DECISIONS = 100_000
 """At one instant; a scheduler that names more goes in a circle."""
@@ -120,6 +126,26 @@ class Fleet:
         self._waiting.append(request)
         self._holding[request] = holding
         self._changed()
+
+    def decided(self, request: Request, count: int) -> list[Places] | None:
+        """Where ``count`` requests like this one would start, if they came now and the scheduler were asked after each.
+        None where that cannot be told without asking it, or where somebody follows each of its decisions."""
+        if self._waiting or self._usages or self.on_change or not starts_who_has_room(self._scheduler):
+            return None
+        return places_of_all(request, count, self.machines)
+
+    def start(self, requests: Sequence[Request], holding: Holding) -> None:
+        """Requests of one pool for which this was ``decided`` run from now on, at their ``places``; who holds them
+        knows."""
+        ends = self._ends[requests[0].pools[0]]
+        for request in requests:
+            request.started_ns = self.now_ns
+            self._running[request] = holding
+            end = (self.now_ns + request.asked_ns, request.seq, request)
+            ends.append(end)
+            self._end_of[request] = request.pools[0], end
+            self.machines.take(request, request.places)
+        ends.sort()
 
     def withdraw(self, request: Request) -> None:
         """A request waits no longer."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,10 @@ from sim.engine.fleet.islands import Islands
 from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request, beside
 from sim.engine.fleet.slot_parts import SlotParts
 from sim.engine.fleet.tenancy import Tenancy
-from sim.profiles.gpu_parts import SharedGPU
+
+if TYPE_CHECKING:
+    from sim.profiles.gpu_parts import SharedGPU
+
 
 Ints = npt.NDArray[np.int64]
 

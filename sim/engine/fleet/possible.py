@@ -8,9 +8,12 @@ from dataclasses import fields, is_dataclass, replace
 from sim.engine.fleet.machines import Machines, PoolShape
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.request import Request
-from sim.engine.fleet.schedulers.elastic import Elastic, sized, stretches
-from sim.engine.fleet.schedulers.spot import Spot
 from sim.engine.fleet.scheduling import Placement
+from sim.later import later
+
+with later():
+    from sim.engine.fleet.schedulers.elastic import Elastic, sized, stretches
+    from sim.engine.fleet.schedulers.spot import Spot
 
 
 class Possible:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 import simpy
 
-from sim.engine.fleet.plan import JobsPlan, PoolForJobs
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.sharers import GPU
-from sim.profiles.gpu_parts import Terms
 from sim.workload.allocations import Outcome, PaceState
 
 if TYPE_CHECKING:
+    from sim.engine.fleet.plan import JobsPlan, PoolForJobs
     from sim.engine.fleet.rows import Rows
+    from sim.profiles.gpu_parts import Terms
 
 FULL_RATE = 1 << 40
 """Rates are counted in integers, so that progress under any changes of rate adds up."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.request import Places
-from sim.profiles.gpu_parts import MILLI, SharedGPU, Tenant, Terms
+from sim.profiles.gpu_parts import MILLI, Tenant
 
 if TYPE_CHECKING:
     from sim.engine.fleet.row import Row
+    from sim.profiles.gpu_parts import SharedGPU, Terms
 
 GPU = tuple[int, int]
 """Its node, and its slot there."""

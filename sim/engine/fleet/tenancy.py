@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sim.engine.fleet.request import Place, Request
-from sim.profiles.gpu_parts import Part, SharedGPU
+from sim.later import later
+
+with later():
+    from sim.profiles.gpu_parts import Part
+
+
+if TYPE_CHECKING:
+    from sim.profiles.gpu_parts import SharedGPU
 
 
 class Tenancy:

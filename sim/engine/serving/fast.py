@@ -18,7 +18,7 @@ from sim.workload.requests import RequestChunk
 
 ROOMS = (1 << 14, 1 << 19)
 """For requests that are in the system, once the first room for them is full."""
-MOST_SLOTS = 1 << 24  # a slot is a part of a key of 64 bits
+MOST_SLOTS = 1 << k.SLOT_BITS
 HASHES_AT_ONCE = 1 << 16
 DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
@@ -104,11 +104,24 @@ class FastPool:
         earliest = min(times)
         return -1 if earliest == k.NEVER else earliest
 
+    def open(self, index: int) -> None:
+        """Brings a replica up; what waited for one goes on waiting until one is started."""
+        replica = self._rows["replicas"][index]
+        replica["up"], replica["draining"] = replica["up"] or k.UP, 0
+        call(self._address, k.OPEN_OR_CLOSE, index)
+        self.resume(index)
+
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
         if self.backlog:
             self._make_room_for(self.backlog)
         call(self._address, k.START, index)
+
+    def start_all(self, indices: Sequence[int], cost: int) -> None:
+        """Brings up replicas that have not been up before, at one cost; nothing may wait for them."""
+        self._columns[indices, self._cost_at] = self._costs[cost]
+        for index in indices:
+            call(self._address, k.START, index)
 
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""

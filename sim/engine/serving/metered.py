@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from sim.engine.clock import Clock
 from sim.engine.courses import Activity
 from sim.engine.node import Node
-from sim.engine.serving.drawn import Drawn, at_work, course_of, handed
+from sim.engine.serving.drawn import Drawn, at_work, course_of, handed, waiting_stages_w
 from sim.engine.serving.replicas import ServingReplica
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 
@@ -61,6 +61,13 @@ class Metered:
         replica.begun = replica.read = self._drawn.of(replica.index)
         replica.read_ns = self._env.now_ns
 
+    def begin_all(self, replicas: Iterable[ServingReplica]) -> None:
+        """The same of replicas that have never been up."""
+        sums, now_ns = self._drawn.all(), self._env.now_ns
+        for replica in replicas:
+            replica.begun = replica.read = sums[replica.index]
+            replica.read_ns = now_ns
+
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
         self._bring()
@@ -69,6 +76,8 @@ class Metered:
         replica.read = self._drawn.of(replica.index)
         span_ns = max(1, now_ns - replica.read_ns)
         replica.read_ns = now_ns
-        active_ns, *nj = (replica.read - before).tolist()
+        lanes_ns, *nj = (replica.read - before).tolist()
+        active_ns = min(lanes_ns, span_ns)
         watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+        watts += float(waiting_stages_w(lanes_ns, active_ns, group)) * active_ns / span_ns
         return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))

@@ -90,6 +90,8 @@ class Replica(Record, lines=True):
     """Prompts in the iteration it is in."""
     first_chunk: Small
     """Slot of the request of the first of these, each of which knows the next."""
+    first_seat: Small
+    """Its seat."""
     last_chunk: Small
     late: Small
     """Whether one has joined the decodes whose last token is of long ago."""
@@ -105,7 +107,7 @@ class Replica(Record, lines=True):
     """KV blocks that sequences take with their next block of tokens, by their position within one at which they decode,
     counted from ``iteration`` 0."""
     finishes: Rows[int]
-    """Heap of iteration << 24 | slot: when sequences finish. May hold stale entries."""
+    """Heap of iteration << SLOT_BITS | slot: when sequences finish. May hold stale entries."""
     taking: int
     """All of ``residue``."""
     blocks: int
@@ -344,6 +346,10 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
 
 
 NEVER = 1 << 62
+SLOT_BITS = 24
+"""Of a slot, where it is a part of a key of 64 bits."""
+SLOT = (1 << SLOT_BITS) - 1
+"""Where the slot stands in such a key."""
 MANY = 64
 """Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 

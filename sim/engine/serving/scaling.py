@@ -10,6 +10,7 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.horizontal import replicas_for
+from sim.engine.serving.lives import Lives
 from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica
 
 
@@ -37,6 +38,7 @@ class Scaler:
         groups: Sequence[ReplicaGroup],
         replicas: Sequence[ServingReplica],
         pool: Pool,
+        lives: Lives,
         advance: Callable[[], None],
     ) -> None:
         self._env = env
@@ -44,6 +46,7 @@ class Scaler:
         self._groups = groups
         self._replicas = replicas
         self._pool = pool
+        self._lives = lives
         self._advance = advance
 
     def dismiss(self) -> None:
@@ -104,8 +107,7 @@ class Scaler:
         for replica in [r for r in reversed(mine) if r.wanted and not r.up][:count]:
             replica.wanted = False
             count -= 1
-            if replica.process is not None:
-                replica.process.interrupt("not wanted any more")
+            self._lives.process_of(replica).interrupt("not wanted any more")
         for replica in [r for r in reversed(mine) if r.up and not r.draining and not r.leaving][:count]:
             replica.draining, replica.wanted = True, False
             for lane in replica.lanes:
@@ -116,6 +118,8 @@ class Scaler:
         for replica in mine:
             loads = [self._pool.load(lane) for lane in replica.lanes] if replica.draining else [(1, 1, 1, 1)]
             empty = all(not (waiting or running or used) for waiting, running, used, _ in loads)
-            if empty and replica.wake is not None and not replica.wake.triggered:
-                replica.leaving = True
-                replica.wake.succeed()
+            if empty:
+                self._lives.process_of(replica)
+                if replica.wake is not None and not replica.wake.triggered:
+                    replica.leaving = True
+                    replica.wake.succeed()

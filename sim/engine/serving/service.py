@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import simpy
@@ -19,20 +18,20 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.courses import Activity
 from sim.engine.gang import Gang
-from sim.engine.images import Images
 from sim.engine.meter import Looks
 from sim.engine.serving import plan as p
 from sim.engine.serving.drawn import Drawn
 from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
+from sim.engine.serving.lives import Lives
 from sim.engine.serving.metered import Metered
+from sim.engine.serving.opening import Opening
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.engine.serving.pools import Engine, make_pool
 from sim.engine.serving.power import CostsUnderCaps
 from sim.engine.serving.relay import ServingRelay, in_kv_blocks
 from sim.engine.serving.replicas import ReplicaGroup, ServingReplica
 from sim.engine.serving.scaling import Autoscale, Scaler
-from sim.units import NS_PER_S
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.serving_records import ServingLog
 
@@ -85,28 +84,36 @@ class ServingService:
                 lane += group.lanes
         self._drawn = Drawn([replica.lanes for replica in self._replicas], self._pool)
         self._metered = Metered(env, self._drawn, self._advance)
+        self._opening = Opening(env, self._pool, self._replicas)
         self._costs = CostsUnderCaps(self._pool.add_cost)
-        self._of_gang: dict[Gang, ServingReplica] = {}
         self.on_change: Callable[[Gang], None] = _unheard
         """Told of gangs whose replica has come up or may draw more or less."""
-        self._replica_ns = self._up = self._most_up = self._cold_starts = 0
-        self._images = {group: Images(group.start_up) for group in plan.groups}
         self._cap = 0
         self._scaler: Scaler | None = None
         self.finished = env.event()
-        self.skipped_events = 0
-        """Instants of the pool that the clock did not stop at, and would have without looking ahead."""
+        self._skipped_instants = 0
+        self._lives = Lives(
+            env,
+            cluster,
+            plan.name,
+            self._pool,
+            self._opening,
+            self._metered,
+            self._advance,
+            self._cost_of,
+            lambda gang: self.on_change(gang),
+            lambda: self.on_change is not _unheard,
+        )
         for group in plan.groups:
-            for replica in [r for r in self._replicas if r.group is group][: group.initial]:
-                replica.wanted = True
-        for replica in self._replicas:
-            replica.process = env.process(self._life(replica))
+            self._lives.begin(group, [replica for replica in self._replicas if replica.group is group])
         if looks is not None:
             env.process(self._tick(looks))
         if plan.cap_changes_ns:
             env.process(self._change_caps())
         if plan.autoscale is not None:
-            self._scaler = Scaler(env, plan.autoscale, plan.groups, self._replicas, self._pool, self._advance)
+            self._scaler = Scaler(
+                env, plan.autoscale, plan.groups, self._replicas, self._pool, self._lives, self._advance
+            )
             env.process(self._scaler.run())
         env.process(self._watch())
 
@@ -115,11 +122,18 @@ class ServingService:
         """Name of the workload."""
         return self._plan.name
 
+    @property
+    def skipped_events(self) -> int:
+        """Instants of the pool that the clock did not stop at, and would have without looking ahead; and those that
+        replicas came to together."""
+        return self._skipped_instants + self._lives.skipped_events
+
     def log(self) -> ServingLog:
         """What is known of the workload up to now."""
         self._advance()
         now_ns = self._env.now_ns
-        replica_ns = self._replica_ns + sum(now_ns - r.since_ns for r in self._replicas if r.up)
+        lives = self._lives
+        replica_ns = lives.replica_ns + sum(now_ns - r.since_ns for r in self._replicas if r.up)
         prefills = next(group for group in self._plan.groups if group.role != p.DECODE)
         decodes = next(group for group in self._plan.groups if group.role != p.PREFILL)
         return ServingLog(
@@ -138,8 +152,8 @@ class ServingService:
             handed_ns=np.array([at_ns for at_ns, _ in self._metered.handed], dtype=np.int64),
             handed_j=np.array([joules for _, joules in self._metered.handed], dtype=np.float64),
             replica_ns=replica_ns,
-            most_replicas=self._most_up,
-            cold_starts=self._cold_starts,
+            most_replicas=lives.most_up,
+            cold_starts=lives.cold_starts,
             engine=self._plan.engine,
             sampled=isinstance(self._keep, KeepSample),
             skipped_rows=self._plan.skipped_rows,
@@ -170,12 +184,10 @@ class ServingService:
         A world refers to itself in rings, which only Python's collector takes apart, when it comes to it; a pool's
         100 MB a run are not to wait for that.
         """
-        for replica in self._replicas:
-            if replica.gang is not None:
-                replica.gang.told_by = None
+        self._lives.dismiss()
         if self._scaler is not None:
             self._scaler.dismiss()
-        del self._pool, self._costs, self._drawn, self._metered  # which ask the pool
+        del self._pool, self._costs, self._drawn, self._metered, self._opening  # which ask the pool
 
     # The pool
 
@@ -216,7 +228,7 @@ class ServingService:
 
     def replica_on(self, gang: Gang) -> ServingReplica | None:
         """The replica that holds a gang."""
-        return self._of_gang.get(gang)
+        return self._lives.of_gang.get(gang)
 
     def planned_w(self, replica: ServingReplica) -> float:
         """What the plan's own schedule lets each of its GPUs draw now."""
@@ -257,77 +269,19 @@ class ServingService:
 
     def shed(self, replica: ServingReplica) -> None:
         """It gives its machines back at once, and waits for others; its requests begin anew elsewhere."""
-        if replica.gang is not None and not replica.gang.lacks and replica.process is not None:
+        if replica.gang is not None and not replica.gang.lacks:
             replica.shed = True
-            replica.process.interrupt("shed")
+            self._lives.process_of(replica).interrupt("shed")
 
     def _set_cost(self, replica: ServingReplica) -> None:
-        cost = self._costs.of(replica.group, self._cap, replica.cap_w)
+        cost = self._cost_of(replica)
         for lane in replica.lanes:
             self._pool.set_cost(lane, cost)
 
+    def _cost_of(self, replica: ServingReplica) -> int:
+        return self._costs.of(replica.group, self._cap, replica.cap_w)
+
     # Processes
-
-    def _life(self, replica: ServingReplica) -> Generator[simpy.Event, object, None]:
-        """The process of a replica, which is off until wanted.
-
-        Then come a gang, a cold start, and service until it is drained, cancelled or its node dies.
-        """
-        env, group = self._env, replica.group
-        images = self._images[group]
-        while True:
-            gang: Gang | None = None
-            try:
-                if not replica.wanted:
-                    replica.wake = env.event()
-                    yield replica.wake
-                gang = self._cluster.request(self._plan.name, group.pool, group.gpus, compact=True)
-                self._of_gang[gang] = replica
-                yield gang.ready
-                gang.set("loaded", group.loaded_w, 0.0)
-                load_ns = images.wait_ns(gang)
-                if load_ns:
-                    self._cold_starts += 1
-                    yield env.wait(load_ns)
-                images.pulled(gang)
-                self._come_up(replica, gang)
-                replica.wake = env.event()
-                yield replica.wake
-                self._go_down(replica)
-            except simpy.Interrupt:
-                if replica.up:
-                    self._advance()
-                    self._go_down(replica)
-                    for lane in replica.lanes:
-                        self._pool.kill(lane)
-            finally:
-                if gang is not None:
-                    del self._of_gang[gang]
-                    self._cluster.withdraw(gang)
-                    gang.told_by = None
-
-    def _come_up(self, replica: ServingReplica, gang: Gang) -> None:
-        self._advance()
-        for node in gang.parts:
-            node.settle()
-        self._metered.begin(replica)
-        gang.told_by = partial(self._metered.activity, replica)
-        replica.gang, replica.up, replica.draining, replica.shed = gang, True, False, False
-        replica.since_ns = self._env.now_ns
-        self._up += 1
-        self._most_up = max(self._most_up, self._up)
-        self._set_cost(replica)
-        for lane in replica.lanes:
-            self._pool.start(lane)
-            if replica.paused:
-                self._pool.pause(lane)
-        self.on_change(gang)
-
-    def _go_down(self, replica: ServingReplica) -> None:
-        self._replica_ns += self._env.now_ns - replica.since_ns
-        self._up -= 1
-        replica.up = replica.draining = replica.leaving = replica.paused = False
-        replica.gang = None
 
     def _tick(self, looks: Looks) -> Generator[simpy.Event, object, None]:
         """Settles nodes at every look: a span that the pool tells of ends there. At edges of the ledger in between it
@@ -374,8 +328,8 @@ class ServingService:
             next_ns = self._relay.look_ns() if self._relay is not None else self._pool.next_event_ns()
             if self._relay is None and not self._all_fed and not plan.settings.concurrency:
                 next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
-            # Nothing is due where everything waits for a replica to come up; look again when one may have.
-            yield env.wait(max(1, next_ns - env.now_ns) if next_ns >= 0 else NS_PER_S)
+            # Nothing is due where everything waits for a replica.
+            yield env.wait(max(1, next_ns - env.now_ns)) if next_ns >= 0 else self._opening.next_look()
 
     @property
     def _is_over(self) -> bool:
@@ -392,8 +346,8 @@ class ServingService:
             return None
         before = self._pool.instants
         at_ns = self._pool.advance(next_ns - 1, idle_ends=True)
-        self.skipped_events += self._pool.instants - before
+        self._skipped_instants += self._pool.instants - before
         if not self._is_over:
             return None
-        self.skipped_events -= 1  # of these the clock comes to one
+        self._skipped_instants -= 1  # of these the clock comes to one
         return at_ns

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sim.engine.fleet.power.loads import Asked, Traits
-from sim.engine.fleet.row import Row
 from sim.engine.fleet.rows import Rows
-from sim.engine.fleet.sharers import Shared
 from sim.engine.gang import Gang
-from sim.engine.training import TrainingJob
 from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.engine.fleet.row import Row
+    from sim.engine.fleet.sharers import Shared
+    from sim.engine.training import TrainingJob
 
 
 class RowLoad:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.fleet.power.ladder import Answer
-from sim.engine.fleet.power.ramp import Ramp
-from sim.profiles.breakers import Breaker
 from sim.signals import Signal
-from sim.workload.power_records import Level
+
+if TYPE_CHECKING:
+    from sim.engine.fleet.power.ladder import Answer
+    from sim.engine.fleet.power.ramp import Ramp
+    from sim.profiles.breakers import Breaker
+    from sim.workload.power_records import Level
 
 
 @dataclass(frozen=True)

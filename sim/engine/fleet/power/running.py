@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sim.engine.campaign import Campaign
 from sim.engine.fleet.power.jobs import JobLoad, RowLoad
-from sim.engine.fleet.power.loads import Load
-from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
 from sim.engine.fleet.rows import Rows
 from sim.engine.gang import Gang
-from sim.engine.queue import Queue
 from sim.engine.serving.service import ServingService
-from sim.engine.training import TrainingJob
+
+if TYPE_CHECKING:
+    from sim.engine.campaign import Campaign
+    from sim.engine.fleet.power.loads import Load
+    from sim.engine.fleet.power.plan import PowerPlan
+    from sim.engine.queue import Queue
+    from sim.engine.training import TrainingJob
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ anything happens, is put together from what each does.
 from sim.engine.serving.compiled import fetch, inner
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.ends import end
-from sim.engine.serving.records import DONE, NEED_BUCKETS, NEED_ENDED, NEED_ROWS
+from sim.engine.serving.records import DONE, NEED_BUCKETS, NEED_ENDED, NEED_ROWS, SLOT
 
 
 @inner
@@ -69,6 +69,6 @@ def follow(pool, replica, until):
 def fetch_running(pool, replica):
     """What is kept of those who decode is on its way, all at the same time."""
     for i in range(replica.n_finishes):
-        fetch(pool.requests[replica.finishes[i] & 0xFFFFFF])
+        fetch(pool.requests[replica.finishes[i] & SLOT])
     for i in range(replica.n_finishes):
-        fetch(pool.seats[pool.requests[replica.finishes[i] & 0xFFFFFF].seat])
+        fetch(pool.seats[pool.requests[replica.finishes[i] & SLOT].seat])

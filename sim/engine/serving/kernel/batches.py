@@ -32,7 +32,7 @@ from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_bloc
 from sim.engine.serving.kernel.weights import weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
-from sim.engine.serving.records import NEVER, UP
+from sim.engine.serving.records import NEVER, SLOT_BITS, UP
 
 # Who is in it
 
@@ -117,7 +117,7 @@ def add_chunk(pool, replica, request, tokens):
     if replica.n_chunks:
         pool.seats[pool.requests[replica.last_chunk].seat].next_chunk = request.slot
     else:
-        replica.first_chunk = request.slot
+        replica.first_chunk, replica.first_seat = request.slot, request.seat
     replica.last_chunk = request.slot
     replica.n_chunks += 1
 
@@ -324,7 +324,7 @@ def plan_run(pool, replica, steps, a0, a1, a2):
     finishes = replica.finishes
     while is_stale(pool, replica, finishes[0]):
         pop_finish(replica)
-    k = min((finishes[0] >> 24) - replica.iteration, steps)
+    k = min((finishes[0] >> SLOT_BITS) - replica.iteration, steps)
     room = replica.blocks - replica.used
     if pool.prefill != p.STATIC and k > 1 and replica.taking * (whole_blocks(pool, k - 1) + 1) > room:
         first = replica.iteration

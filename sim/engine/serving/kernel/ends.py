@@ -4,6 +4,7 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import fetch, inner
+from sim.engine.serving.kernel.ahead import fetch_leaving
 from sim.engine.serving.kernel.batches import has_waited
 from sim.engine.serving.kernel.blocks import blocks_of_run, give_back_blocks, register_prefix, take_blocks
 from sim.engine.serving.kernel.costs import decode_cost, energy_growth, energy_per_read, growths, span_of
@@ -24,14 +25,17 @@ from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
 from sim.engine.serving.kernel.weights import used_less, weigh, weigh_tokens
 from sim.engine.serving.plan import FRACTION_BITS
-from sim.engine.serving.records import HANDED_OVER, MOVING
+from sim.engine.serving.records import HANDED_OVER, MANY, MOVING, SLOT, SLOT_BITS
 
 
 @inner
 def end(pool, replica):
     """The iteration, or the run of iterations, that a replica is in is over."""
     if replica.takes_part:
-        fetch(pool.requests[replica.finishes[0] & 0xFFFFFF])  # will likely leave
+        if pool.n_leaves >= MANY:
+            fetch_leaving(pool, replica)
+        else:
+            fetch(pool.requests[replica.finishes[0] & SLOT])  # will likely leave
     if replica.run:
         end_run(pool, replica)
     else:
@@ -181,11 +185,11 @@ def finish_decoded(pool, replica):
     """Those whose output is decoded, by iteration and slot."""
     while replica.n_finishes:
         key = replica.finishes[0]
-        if key >> 24 > replica.iteration:
+        if key >> SLOT_BITS > replica.iteration:
             break
         pop_finish(replica)
         if not is_stale(pool, replica, key):
-            request = pool.requests[key & 0xFFFFFF]
+            request = pool.requests[key & SLOT]
             depart(pool, replica, request)
             finish(pool, request, p.COMPLETED)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import at, entry, fetch, inner
+from sim.engine.serving.kernel.ahead import look_ahead
 from sim.engine.serving.kernel.apart import are_apart, follow_all
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash
@@ -231,7 +232,7 @@ def advance(pool, until):
         now = min(min(ends, due), arrival)
         if pool.n_touched and now > pool.now:
             if pool.n_leaves >= MANY:
-                fetch(pool.replicas[first_to_end(pool)])  # on its way while these begin
+                look_ahead(pool)
             begin_touched(pool)
             continue
         if now == NEVER and pool.idle_ends and pool.n_free == pool.n_slots:

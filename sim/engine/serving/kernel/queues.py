@@ -5,8 +5,8 @@ import numpy as np
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.seats import take_seat
 from sim.engine.serving.kernel.shapes import blocks_of
-from sim.engine.serving.kernel.weights import first_least, set_leaf, used_less
-from sim.engine.serving.records import BY_KV, RUNNING, WAITING
+from sim.engine.serving.kernel.weights import first_least, least_but, set_leaf, used_less
+from sim.engine.serving.records import BY_KV, RUNNING, SLOT, SLOT_BITS, WAITING
 
 # When the present plan of each replica ends
 
@@ -22,6 +22,12 @@ def set_end(pool, replica, end):
 def first_to_end(pool):
     """Index of the replica whose plan ends first; of several, the first."""
     return first_least(pool.ends, 0, pool.n_leaves)
+
+
+@inner
+def second_to_end(pool, first):
+    """Index of another, the plan of which ends first of all but that of ``first``."""
+    return least_but(pool.ends, 0, pool.n_leaves, first)
 
 
 @inner
@@ -104,7 +110,7 @@ def drop_first(pool):
 @inner
 def plan_finish(pool, replica, request, iteration):
     """The request will have decoded its output with so many iterations of its replica."""
-    request.finish_key = (iteration << 24) | request.slot
+    request.finish_key = (iteration << SLOT_BITS) | request.slot
     if replica.n_finishes == pool.finishes_room:
         sweep_finishes(pool, replica)
     push_finish(replica, request.finish_key)
@@ -151,7 +157,7 @@ def pop_finish(replica):
 @inner
 def is_stale(pool, replica, key):
     """Whether the request no longer decodes here, or will finish at another iteration."""
-    request = pool.requests[key & 0xFFFFFF]
+    request = pool.requests[key & SLOT]
     return request.finish_key != key or request.replica != replica.index
 
 

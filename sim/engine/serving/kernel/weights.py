@@ -39,6 +39,23 @@ def first_least(rows, first, leaves):
 
 
 @inner
+def least_but(rows, first, leaves, leaf):
+    """The leaf of least value but for one, in a tree of two leaves and more."""
+    node = leaves + leaf
+    found = node ^ 1
+    node >>= 1
+    while node > 1:
+        if rows[first + (node ^ 1)] < rows[first + found]:
+            found = node ^ 1
+        node >>= 1
+    least = rows[first + found]
+    while found < leaves:
+        found *= 2
+        found += np.int64(rows[first + found] != least)
+    return found - leaves
+
+
+@inner
 def weight_of(pool, replica):
     """What routers compare of a replica."""
     if pool.compared == BY_TOKENS:

@@ -91,6 +91,13 @@ class ReferencePool:
         following = self._state.next_ns()
         return -1 if following is None else following
 
+    def open(self, index: int) -> None:
+        """Brings a replica up; what waited for one goes on waiting until one is started."""
+        replica = self._state.replicas[index]
+        replica.up, replica.draining = True, False
+        if replica.paused:
+            self.resume(index)
+
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
         state = self._state
@@ -102,6 +109,12 @@ class ReferencePool:
             state.waiting -= 1
             dispatch(state, request, p.PREFILL, 0)
         begin_iterations(state)
+
+    def start_all(self, indices: Sequence[int], cost: int) -> None:
+        """Brings up replicas that have not been up before, at one cost; nothing may wait for them."""
+        for index in indices:
+            self.set_cost(index, cost)
+            self.start(index)
 
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
