@@ -18,6 +18,7 @@ import pandas as pd
 from benchmarks.accuracy.kernel_compiling import compiled
 from benchmarks.accuracy.kernel_lanes import in_tasks, in_turn, places
 from benchmarks.accuracy.kernel_meter import Ints, Runs, loops
+from benchmarks.accuracy.kernel_order import attention_starts, in_order_of
 from benchmarks.accuracy.sources import MEASURED
 from sim.profiles.kernel_power import KernelWork, Number
 from sim.profiles.kernel_work import (
@@ -244,8 +245,9 @@ def attentions(table: pd.DataFrame, board: Board) -> Kernels:
         )  # fmt: skip
         parts.append((rows, work))
     shape = ("num_heads", "num_key_value_heads", "head_dim", "window_size")
+    lane = in_turn(attention_starts(table), board.gpus) if board is H200 else None
     return _kernels(
-        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=shape, word="kv_cache_dtype"
+        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=shape, word="kv_cache_dtype", lane=lane
     )  # fmt: skip
 
 
@@ -383,6 +385,8 @@ def read(board: Board, kind: str, *, share: float = 1.0) -> Kernels | None:
     if not path.is_file():
         return None
     table = pd.read_parquet(path)
+    if board is GB200 and KINDS[kind] is attentions and (like := FOLDER / f"{B200.file}_{kind}.parquet").is_file():
+        table = in_order_of(table, pd.read_parquet(like))
     if share < 1.0:
         shape = table.groupby([name for name in SHAPES[kind] if name in table], sort=True).ngroup()
         rng = np.random.default_rng(0)

@@ -5,7 +5,7 @@ constants of the law, which all kinds and all three boards share (six, and how l
 each board's watts at rest; and how the campaign went on between runs, which the meter shows of short kernels
 (``kernel_meter``): four numbers for a board's products or for another kind. A product's watts take twelve in all.
 Which GPU of a node a module of latent attention or a mixture was measured on, and after which other, follows from the
-order of the rows (``kernel_lanes``).
+order of the rows (``kernel_lanes``); so does the order in which attention was measured (``kernel_order``).
 What was compiled just before follows from a published rule (``kernel_compiling``): on Hopper it is right for 98 % of
 the tilings, on Blackwell for 67 %, which is what is left of the errors of B200's and GB200's fp8 in blocks.
 
@@ -20,7 +20,9 @@ limit of its data sheet and the watts at rest.
 The form of law and meter was chosen with all of these rows in sight, held-out shapes too: what is held out is held out
 of the fit alone. ``FROZEN`` says when, and the hash of the files that hold the form (``form``). It was frozen anew
 when it was seen in the residuals, of all rows, which GPU a row is of and that hosts are slow to launch modules (latent
-attention and mixtures erred by 19 and 22 % before). The naive guess is a roofline of power with four constants for each
+attention and mixtures erred by 19 and 22 % before), and when it was seen that GB200's rows of attention are sorted
+(attention over prompts and over the cache erred by 22 and 23 % before; hashed anew since, for conversions of types that
+change no number). The naive guess is a roofline of power with four constants for each
 board, kind and precision: rest, J/FLOP, J/byte, all under the limit.
 """
 
@@ -50,9 +52,10 @@ FILES = (
     "sim/profiles/kernel_work.py",
     "benchmarks/accuracy/kernel_lanes.py",
     "benchmarks/accuracy/kernel_meter.py",
+    "benchmarks/accuracy/kernel_order.py",
     "benchmarks/accuracy/kernel_rows.py",
 )
-FROZEN = ("2026-11-30 12:50 UTC", "b358ee9d2efa")
+FROZEN = ("2026-11-30 16:21 UTC", "19fc66737c0a")
 
 LONG_S = 1e-4
 FAMILIES = {
