@@ -234,6 +234,7 @@ class FastPool:
         if count > len(self._rows["seats"]):
             room = count if count in ROOMS else 2 * count
             self._memory.grow("seats", room, int(self._pool["n_seats"]))
+            self._memory.grow("more", room, int(self._pool["n_seats"]))
             self._memory.grow("free_seats", room, int(self._pool["n_free_seats"]))
         self._pool["slots_room"] = count
 

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.layout import At, Record, Rows, Small
-from sim.engine.serving.request_records import Request, Seat
+from sim.engine.serving.request_records import More, Request, Seat
 
 
 class Queue(Record):
@@ -249,6 +249,8 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     n_free: int
     seats: Rows[Seat]
     """As many as ``requests``: memory that is never used is never touched."""
+    more: Rows[More]
+    """By seat."""
     n_seats: int
     """Seats that have ever been taken."""
     free_seats: Rows[Small]
