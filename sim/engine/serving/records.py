@@ -93,6 +93,7 @@ class Replica(Record, lines=True):
     first_seat: Small
     """Its seat."""
     last_chunk: Small
+    last_seat: Small
     late: Small
     """Whether one has joined the decodes whose last token is of long ago."""
     stood: Small

@@ -22,6 +22,9 @@ def look_ahead(pool):
     if replica.n_chunks:
         fetch(pool.seats[replica.first_seat])
         fetch(pool.requests[replica.first_chunk])
+    if replica.n_chunks > 1:
+        fetch(pool.seats[replica.last_seat])
+        fetch(pool.requests[replica.last_chunk])
     if replica.takes_part:
         fetch(pool.requests[replica.finishes[0] & SLOT])
 

@@ -117,10 +117,10 @@ def add_chunk(pool, replica, request, tokens):
     seat = pool.seats[request.seat]
     seat.chunk, seat.next_chunk = tokens, -1
     if replica.n_chunks:
-        pool.seats[pool.requests[replica.last_chunk].seat].next_chunk = request.slot
+        pool.seats[replica.last_seat].next_chunk = request.slot
     else:
         replica.first_chunk, replica.first_seat = request.slot, request.seat
-    replica.last_chunk = request.slot
+    replica.last_chunk, replica.last_seat = request.slot, request.seat
     replica.n_chunks += 1
 
 
