@@ -8,6 +8,7 @@ RUNS ?= 2000
 FIRST ?= 0
 FUZZ ?= .fuzz
 MADE := $(VENV)/.made
+PINNED := $(VENV)/.pinned
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 
@@ -37,8 +38,13 @@ $(MADE):
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(READY): pyproject.toml .ci/constraints.txt | $(MADE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint .ci/constraints.txt --editable '.[dev]'
+# Everything that CI pins, then the package, which brings what is pinned nowhere and compiles the kernels with what is there.
+$(PINNED): .ci/constraints.txt | $(MADE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
+	@touch $@
+
+$(READY): pyproject.toml $(PINNED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-build-isolation --constraint .ci/constraints.txt --editable '.[dev]'
 	@touch $@
 
 # What some tests need beside Python: a Prometheus, and a browser without a window. Without apt they are skipped, and say so.
@@ -55,11 +61,11 @@ run: $(READY)
 
 check: format types
 
-format: $(READY)
+format: $(PINNED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(READY)
+types: $(PINNED)
 	$(BIN)/mypy
 
 scenarios: $(READY)
@@ -72,12 +78,12 @@ docs: $(READY)
 links: $(READY)
 	$(BIN)/python -m tests.links
 
-# The browser comes while pip installs and compiles. The docs are built beside mypy and the first tests, which leave a core idle.
+# Two jobs at a time, in this order where they may run: the browser comes while pip installs, the kernels are compiled and
+# the docs built while mypy and then the first tests run.
 test:
-	$(MAKE) --jobs 2 --output-sync=target $(READY) $(TOOLS)
-	$(MAKE) --jobs 2 docs suite
+	$(MAKE) --jobs 2 $(PINNED) $(TOOLS) docs suite
 
-suite: check scenarios
+suite: check scenarios $(TOOLS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not proof'
 
 proofs: $(READY) $(TOOLS)

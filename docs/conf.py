@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import lru_cache
 from importlib.metadata import version as version_of
 from pathlib import Path
 
@@ -19,6 +20,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 import pages  # noqa: E402 (found only now)
 from sphinx.application import Sphinx  # noqa: E402 (after it)
+from sphinx.domains.python import ObjectEntry, PythonDomain  # noqa: E402
+from sphinx.environment import BuildEnvironment  # noqa: E402
 
 pages.write(HERE / "_generated")
 
@@ -51,8 +54,26 @@ python_display_short_literal_types = True
 python_maximum_signature_line_length = 90
 
 
+class ByLastName(PythonDomain):
+    """Python's names, looked through for one that ends alike only where one does: most types are not of ours."""
+
+    def find_obj(
+        self, env: BuildEnvironment, modname: str, classname: str, name: str, type: str | None, searchmode: int = 0
+    ) -> list[tuple[str, ObjectEntry]]:
+        if name.removesuffix("()").rpartition(".")[2] not in _last_names(self.env, len(self.objects)):
+            return []
+        return super().find_obj(env, modname, classname, name, type, searchmode)
+
+
+@lru_cache(maxsize=1)
+def _last_names(env: BuildEnvironment, _known: int) -> frozenset[str]:
+    """The last part of every name that has been read so far."""
+    return frozenset(name.rpartition(".")[2] for name in env.domains.python_domain.objects)
+
+
 def setup(app: Sphinx) -> None:
     """What Sphinx calls first."""
+    app.add_domain(ByLastName, override=True)
     app.connect("autodoc-skip-member", _made_by_machine)
     app.connect("autodoc-process-signature", _shortened)
 

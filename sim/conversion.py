@@ -94,6 +94,7 @@ class _Unit(NamedTuple):
     base: bool
 
 
+@lru_cache(maxsize=1024)
 def factor(unit: str, si_unit: str) -> float | None:
     """SI value of one ``unit``, or None where its dimension is another than that of ``si_unit``.
 

@@ -6,6 +6,7 @@ large values that nobody changes (a ledger, a checked section of a scenario). Of
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -39,6 +40,8 @@ def last_kept(function: Callable[P, R]) -> Callable[P, R]:
     return remembering
 
 
+TICK_NS = 20_000_000
+"""Two changes of a file within it may bear one time: Linux before 6.13 tells times by its ticks, 4 to 10 ms apart."""
 OfPath = Callable[Concatenate[Path, P], R]
 
 
@@ -46,7 +49,8 @@ def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]
     """For functions that read the file at a path, and are asked for the same file over and over.
 
     What the last ``most`` calls gave stays, each as long as its file has the size and the time of change it had; nobody
-    may change it. An error is not remembered. Arguments beside the path must be hashable.
+    may change it. An error is not remembered, nor what was read within ``TICK_NS`` of a change. Arguments beside the
+    path must be hashable.
     """
 
     def keeping(read: OfPath[P, R]) -> OfPath[P, R]:
@@ -66,7 +70,10 @@ def kept_while_unchanged(*, most: int) -> Callable[[OfPath[P, R]], OfPath[P, R]]
             if asked in known:
                 known.move_to_end(asked)
                 return known[asked]
-            result = known[asked] = read(path, *args, **kwargs)
+            settled = time.time_ns() - state.st_mtime_ns > TICK_NS
+            result = read(path, *args, **kwargs)
+            if settled:
+                known[asked] = result
             while len(known) > most:
                 known.popitem(last=False)
             return result

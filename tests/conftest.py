@@ -1,4 +1,4 @@
-"""Shared settings: Hypothesis profiles, and the folder of real data where there is one."""
+"""Shared settings: Hypothesis profiles, one temporary folder, and the folder of real data where there is one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import pkgutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,19 @@ settings.register_profile(
 )
 settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever is killed or kept to the end leaves its temporary files in one folder, which goes with the session.
+
+    The folders of tests that failed stay where pytest keeps them.
+    """
+    if hasattr(config, "workerinput"):
+        return  # its controller has made the folder
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder.name
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -26,6 +26,7 @@ class Pool(Protocol):
     """What the tests use of a pool."""
 
     def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
+    def open(self, index: int) -> None: ...
     def start(self, index: int) -> None: ...
     def drain(self, index: int) -> None: ...
     def kill(self, index: int) -> None: ...
@@ -227,7 +228,7 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
     energy = costs[0].table[:, :, plan.ENERGY], costs[0].slope[plan.ENERGY]
     costs[1].table[:, :, plan.ENERGY], costs[1].slope[plan.ENERGY] = energy
     horizon = int(arrivals[-1]) + 10**9
-    kinds = st.sampled_from(["look", "kill", "start", "drain", "cost", "pause", "resume"])
+    kinds = st.sampled_from(["look", "kill", "start", "open", "drain", "cost", "pause", "resume"])
     actions = draw(st.lists(st.tuples(st.integers(0, horizon), kinds, st.integers(0, replicas - 1)), max_size=8))
     return World(settings, chunks, costs, roles, [0] * replicas, [room] * replicas, sorted(actions))
 
@@ -247,6 +248,9 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
             up.discard(index)
         elif kind == "start":
             pool.start(index)
+            up.add(index)
+        elif kind == "open":
+            pool.open(index)
             up.add(index)
         elif kind == "drain":
             pool.drain(index)

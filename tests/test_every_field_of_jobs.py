@@ -85,7 +85,7 @@ PREEMPTED = {
 SAVED = {**PREEMPTED, f"{W}.preemption": {"kind": "checkpoint", "save": "1 min", "restart": "2 min"}}
 PARTS = {
     f"{KIND}.gpus": {"kind": "shares", "of": [{"gpus": 0.25, "share": 0.5}, {"gpus": 0.5, "share": 0.5}]},
-    f"{W}.source.arrivals.rate": "60 jobs/h",
+    f"{W}.source.arrivals.rate": "30 jobs/h",
     f"{NODE}.count": 1,
 }
 BOTH = {

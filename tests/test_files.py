@@ -147,17 +147,16 @@ def _whole_or_absent(folder: Path) -> bool:
     return True
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -> None:
+def survives(scenario: Path, number: int, *, moments: int) -> None:
+    """A command killed at so many moments of chance, and run to its end at last."""
     command = [COLDAISLE, "run", "s.yaml", "--quiet", "--out", "out"]
     began = time.monotonic()
     subprocess.run(command, cwd=scenario, check=True)
     whole_s = time.monotonic() - began
-    moments = random.Random(7)
-    for _ in range(repeats(5, nightly=25)):
+    chance = random.Random(7)
+    for _ in range(moments):
         process = subprocess.Popen(command, cwd=scenario, stderr=subprocess.DEVNULL)
-        time.sleep(whole_s * moments.uniform(0.5, 1.05))
+        time.sleep(whole_s * chance.uniform(0.5, 1.05))
         process.send_signal(number)
         status = process.wait()
         assert status in (0, 130, -number)
@@ -167,6 +166,18 @@ def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -
     subprocess.run(command, cwd=scenario, check=True)
     assert _whole_or_absent(scenario / "out")
     assert sorted(path.name for path in scenario.iterdir() if not path.name.endswith(".replaced")) == ["out", "s.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_leaves_no_half_file(scenario: Path, number: int) -> None:
+    survives(scenario, number, moments=1)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_at_any_moment_leaves_no_half_file(scenario: Path, number: int) -> None:
+    survives(scenario, number, moments=repeats(5, nightly=25))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

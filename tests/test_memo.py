@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from sim.memo import kept_while_unchanged, last_kept
+from sim.memo import TICK_NS, kept_while_unchanged, last_kept
 
 
 class Thing:
@@ -54,3 +56,14 @@ def test_a_file_is_known_by_itself_and_an_argument_left_away_by_its_default(
     assert read(Path("t.csv")) == "2"
     assert read(Path("t.csv"), skip=True) == "2"
     assert len(calls) == 3
+
+
+def test_what_has_just_changed_is_read_again(tmp_path: Path) -> None:
+    """Within a tick of the clock a second change may bear the time of the first."""
+    file, changed_ns = tmp_path / "t.csv", time.time_ns()
+    read = kept_while_unchanged(most=4)(Path.read_text)
+    for text in ("1", "2"):
+        file.write_text(text)
+        os.utime(file, ns=(changed_ns, changed_ns))
+        with patch("time.time_ns", lambda: changed_ns + TICK_NS // 2):
+            assert read(file) == text

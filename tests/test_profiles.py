@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,21 @@ def test_one_s_own_profiles_come_first(tmp_path: Path) -> None:
     assert catalog.gpu("nvidia-t4").title == "my own T4"
     assert isinstance(catalog.read("dgx-a100"), NodeProfile)
     assert isinstance(catalog.read("nvidia-l4"), GPUProfile)
+
+
+def test_a_profile_that_comes_or_goes_is_seen_by_the_next_catalog(tmp_path: Path) -> None:
+    """At any depth, though the folder was looked through before."""
+    inner = tmp_path / "gpus" / "mine"
+    inner.mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "gpus", inner):
+        os.utime(folder, ns=(0, 0))  # long ago
+    catalogs = Catalog((tmp_path,)), Catalog((tmp_path,))
+    assert not catalogs[0].paths()
+    (inner / "own.yaml").write_text("kind: gpu")
+    assert not catalogs[0].paths()  # it sees what it saw
+    assert catalogs[1].paths() == {"own": inner / "own.yaml"}
+    (inner / "own.yaml").unlink()
+    assert not Catalog((tmp_path,)).paths()
 
 
 def test_a_stack_of_another_kind_is_refused_with_those_that_are() -> None:

@@ -9,6 +9,7 @@ IN_LITTLE = {
     "test_the_engines_agree_on_many_more": "test_the_engines_agree",
     "test_the_engines_agree_with_hundreds_of_replicas": "test_the_engines_agree_on_who_is_asked_among_many",
     "test_every_path_of_every_scenario_may_be_null_and_what_is_whole_runs": "test_what_is_whole_without_a_path_runs",
+    "test_a_kill_at_any_moment_leaves_no_half_file": "test_a_kill_leaves_no_half_file",
     "test_kills_at_random_moments_lose_and_double_nothing": "test_a_command_killed_outright_goes_on_where_it_was",
     "test_a_copy_with_two_routers_swapped_is_compiled_anew": "test_the_compiled_twin_of_a_router_is_the_same",
     "test_the_library_serves_as_numba_does": "test_the_engines_agree",

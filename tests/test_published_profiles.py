@@ -13,7 +13,7 @@ from sim.cli.command import app
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.published.records import Record, read_record, read_records
-from sim.published.used import profiles_used
+from sim.published.used import Used, profiles_used
 
 CATALOG = Catalog()
 OF_THE_PAPER = {
@@ -44,6 +44,12 @@ def shipped() -> list[Record]:
     return read_records([])
 
 
+@pytest.fixture(scope="module")
+def used(shipped: list[Record]) -> list[tuple[Record, list[Used]]]:
+    """Every record with the profiles that its runs use."""
+    return [(record, profiles_used(record, CATALOG)) for record in shipped]
+
+
 def judged(record: Record) -> list[float]:
     """The published numbers that it is judged on."""
     outputs = [output for output in record.published.outputs.values() if output.tolerance != "none"]
@@ -60,20 +66,15 @@ def judged(record: Record) -> list[float]:
     ]
 
 
-def test_every_profile_with_numbers_of_the_judged_paper_is_known(shipped: list[Record]) -> None:
+def test_every_profile_with_numbers_of_the_judged_paper_is_known(used: list[tuple[Record, list[Used]]]) -> None:
     """A profile that takes numbers from the paper that a record is held against has to be looked at, and named here."""
-    used = {
-        one.name
-        for record in shipped
-        for one in profiles_used(record, CATALOG)
-        if one.from_paper(record.published.paper)
-    }
-    assert used == set(OF_THE_PAPER)
+    of_it = {one.name for record, profiles in used for one in profiles if one.from_paper(record.published.paper)}
+    assert of_it == set(OF_THE_PAPER)
 
 
-def test_no_profile_holds_what_a_record_is_judged_on(shipped: list[Record]) -> None:
-    for record in shipped:
-        for one in profiles_used(record, CATALOG):
+def test_no_profile_holds_what_a_record_is_judged_on(used: list[tuple[Record, list[Used]]]) -> None:
+    for record, profiles in used:
+        for one in profiles:
             held = one.from_paper(record.published.paper)
             same = [
                 (one.name, where, number)

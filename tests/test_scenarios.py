@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 import sim
 from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles import Catalog, GPUProfile
+from sim.profiles.kernel_power import drawn_w
 from sim.spec.schema import scenario_schema
 from tests.catalogued import uncatalogued
 from tests.commands import coldaisle
@@ -101,7 +102,12 @@ def test_a_job_given_as_steps_follows_the_roofline() -> None:
     )
     rows = results.ledger()
     mine = rows[(rows.owner == "tune") & (rows.component == "gpu")]
-    assert mine.energy_j.sum() == pytest.approx(1000 * (dynamic_j + 8 * gpu.power.loaded.value * step_s), rel=1e-9)
+    assert gpu.power.active is not None
+    assert gpu.power.waiting is not None
+    cores_j = 10e15 / (312e12 * 0.5) * gpu.power.active.value
+    resting_w = gpu.power.loaded.value + gpu.power.waiting.value
+    asked_w = resting_w + (dynamic_j + cores_j) / 8 / step_s
+    assert mine.energy_j.sum() == pytest.approx(8000 * step_s * drawn_w(asked_w, gpu.tdp.value), rel=1e-9)
 
 
 def test_a_binding_power_limit_slows_the_steps_down() -> None:

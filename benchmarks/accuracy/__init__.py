@@ -22,6 +22,7 @@ from benchmarks.accuracy import (
     mpt_fsdp,
     power_traces,
     published_training,
+    ranges,
     training_power,
 )
 from benchmarks.table import Row
@@ -42,4 +43,5 @@ def rows(*, quick: bool) -> Sequence[Row]:
         *kernels.rows(quick=quick),
         *minimax.rows(quick=quick),
         *mlenergy.rows(quick=quick),
+        *ranges.rows(),
     ]

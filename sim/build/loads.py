@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sim.build.failures import interval_ns
 from sim.profiles.capped import Board, job_under_cap
-from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, saved_w, voltage
+from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, clocked, saved_w, voltage
 from sim.profiles.hardware import GPUProfile, board_of, clock_curve
 from sim.profiles.kernel_power import drawn_w
 from sim.profiles.methods import Effect
@@ -50,19 +50,25 @@ def gpu_watts(load: Load, gpu: GPUProfile) -> tuple[float, float]:
 
 def least_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     """W that a rate of work takes at the least: at the lowest clock that still computes it, where one is known."""
-    curve = clock_curve(gpu)
-    asked_w = _asked_w(load, gpu)
-    if curve is None:
-        return asked_w
-    clock = max(LOWEST_CLOCK, load.compute / float(gpu.peak[load.precision].value))
     operations_w = load.compute * float(gpu.power.energy_per_flop[load.precision].value)
-    return asked_w - operations_w * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
+    share = load.compute / float(gpu.peak[load.precision].value)
+    clocked_w = clocked_up_w(gpu) - float(gpu.power.loaded.value) + cores_active_w(gpu)
+    return _asked_w(load, gpu) - _spared(share, operations_w, clocked_w, clock_curve(gpu))
+
+
+def _spared(share: float, operations: float, cores: float, curve: ClockCurve | None) -> float:
+    """Of W or J of operations, and of ``cores`` that are clocked, what the lowest clock spares that still does
+    ``share`` of the peak."""
+    if curve is None:
+        return 0.0
+    clock = np.array(max(LOWEST_CLOCK, share))
+    return operations * (1.0 - float(voltage(clock, curve)) ** 2) + cores * (1.0 - float(clocked(clock, curve)))
 
 
 def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
     """W that a rate of work asks for at the highest clock; multiprocessors are at work all the time."""
     return gpu_power_w(
-        loaded_w=float(gpu.power.loaded.value) + cores_active_w(gpu),
+        loaded_w=clocked_up_w(gpu) + cores_active_w(gpu),
         flop_per_s=load.compute,
         joule_per_flop=gpu.power.energy_per_flop[load.precision].value,
         byte_per_s=load.memory_traffic,
@@ -73,6 +79,11 @@ def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
 def cores_active_w(gpu: GPUProfile) -> float:
     """W of multiprocessors at work on nothing in particular, where energies of operations do not hold it."""
     return float(gpu.power.active.value) if gpu.power.active is not None else 0.0
+
+
+def clocked_up_w(gpu: GPUProfile) -> float:
+    """W of a board in the middle of its work, with or without a kernel that runs: a model resident, clocked up."""
+    return float(gpu.power.loaded.value) + (float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0)
 
 
 def within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
@@ -120,7 +131,8 @@ class Hours:
 @dataclass(frozen=True)
 class StepsOfGang:
     """Work of a gang in steps: of one of them on one GPU the seconds, those of the cores and of memory, and the joules
-    beyond loaded power of operations, of bytes of memory and of links."""
+    beyond loaded power of operations, of bytes of memory and of links, of multiprocessors at work and of being clocked
+    up meanwhile and between."""
 
     steps: int
     step_s: float
@@ -142,9 +154,9 @@ class StepsOfGang:
         """Seconds and J beyond loaded: a lower clock, and where that is too little, waiting."""
         step_s, dynamic_j = self.step_s, sum(self.joules)
         if self.curve is not None:
-            operations, traffic, links, active = (np.array(part) for part in self.joules)
+            operations, traffic, links, active, waiting = (np.array(part) for part in self.joules)
             own = self.curve.memory_share
-            joules = Joules(operations, (1.0 - own) * traffic + active, np.array(0.0), own * traffic + links)
+            joules = Joules(operations, (1.0 - own) * traffic + active, waiting, own * traffic + links)
             other_s = np.array(self.step_s - max(self.core_s, self.memory_s))
 
             def seconds(clock: Floats) -> Floats:
@@ -213,23 +225,22 @@ def gang_of(work: GPUHours | Steps, gpus: int, gpu: GPUProfile) -> Hours | Steps
     )
     core_s = flop / (gpu.peak[work.precision].value * work.efficiency.compute)
     memory_s = byte / (gpu.memory.bandwidth.value * work.efficiency.memory)
+    worked_s, beyond_w = max(core_s, memory_s), clocked_up_w(gpu) - float(gpu.power.loaded.value)
     joules = np.array(
         [
             flop * gpu.power.energy_per_flop[work.precision].value,
             byte * gpu.power.energy_per_byte.value,
             link_byte * joule_per_link_byte,
-            max(core_s, memory_s) * cores_active_w(gpu),
+            worked_s * (cores_active_w(gpu) + beyond_w),
+            (free_s - worked_s) * beyond_w,
         ]
     )
     # A stated efficiency that a lower clock still reaches within the TDP was reached there: what the limit holds back
     # of the power lengthens no step. One that only the highest clock reaches meets the limit, and slows.
     curve, loaded_w = clock_curve(gpu), float(gpu.power.loaded.value)
     asked_w = loaded_w + float(joules.sum()) / free_s
-    saved_j = 0.0
-    if curve is not None:
-        clock = max(LOWEST_CLOCK, work.efficiency.compute)
-        saved_j = joules[0] * (1.0 - float(voltage(np.array(clock), curve)) ** 2)
-    reached = asked_w - saved_j / free_s <= gpu.tdp.value and asked_w > loaded_w
+    spared_j = _spared(work.efficiency.compute, float(joules[0]), float(joules[3:].sum()), curve)
+    reached = asked_w - spared_j / free_s <= gpu.tdp.value and asked_w > loaded_w
     held = (within_limit_w(asked_w, gpu) - loaded_w) / (asked_w - loaded_w) if reached else 1.0
     return StepsOfGang(
         steps=work.steps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.build.loads import cores_active_w, within_limit_w
+from sim.build.loads import clocked_up_w, cores_active_w, within_limit_w
 from sim.profiles.hardware import GPUProfile
 from sim.profiles.node import CPUProfile, CPURates
 from sim.profiles.passes import Device, Pass, batch_cost
@@ -57,7 +57,6 @@ def _rates(cpu: CPUProfile) -> CPURates:
 
 def _mean_w(gpu: GPUProfile, seconds: float, busy_s: float, joules: float) -> float:
     """Waiting while launches or the host are behind; at work, what the limit lets it draw of what is asked."""
-    loaded_w = float(gpu.power.loaded.value)
-    waiting_w = loaded_w + (float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0)
-    at_work_w = within_limit_w(loaded_w + joules / busy_s, gpu) if busy_s > 0.0 else waiting_w
+    waiting_w = clocked_up_w(gpu)
+    at_work_w = within_limit_w(waiting_w + joules / busy_s, gpu) if busy_s > 0.0 else waiting_w
     return (at_work_w * busy_s + waiting_w * (seconds - busy_s)) / seconds

@@ -26,6 +26,7 @@ from sim.spec.requests import ClosedLoopUsers
 from sim.spec.scenario import Outputs, Sample
 from sim.spec.serving import Serving
 from sim.spec.steps import KernelSteps
+from sim.training.power import polling_w
 from sim.units import J_PER_NJ, NS_PER_S
 from sim.workload.prefixes import KvBlocks
 from sim.workload.provisioning import StartUp
@@ -150,9 +151,15 @@ def _group(
         caps_w=tuple(caps_w),
         under_cap=under_cap,
         loaded_w=float(deployment.gpu.power.loaded.value),
+        polling_w=_polling_w(deployment) if replicas.pipeline_parallel > 1 else 0.0,
         cpu_load=float(spec.cpu_load),
         start_up=_start_up(spec, deployment),
     )
+
+
+def _polling_w(deployment: Deployment) -> float:
+    """What a GPU draws beyond loaded that waits for another stage: the kernel that receives polls, as in training."""
+    return polling_w(deployment.gpu) - float(deployment.gpu.power.loaded.value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from sim.errors import InputError, Problem
 from sim.loading.growth import grow
 from sim.mistaken import no_scenario
 from sim.paths import assigned, joined
-from sim.profiles.catalog import Catalog, shipped_folder
+from sim.profiles.catalog import Catalog, listed, shipped_folder
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
 from sim.validation import nearest, validate
@@ -155,12 +155,12 @@ def is_hole(path: str, refused: Collection[str]) -> bool:
 
 def shipped_scenarios() -> dict[str, Path]:
     """Every scenario that comes with the package, by name."""
-    return {path.stem: path for path in sorted(shipped_folder("scenarios").glob("*.yaml"))}
+    return {path.stem: path for path in listed(shipped_folder("scenarios"))[0]}
 
 
 def published_scenarios() -> dict[str, Path]:
     """Every scenario that comes with a published record, by name."""
-    return {path.stem: path for path in sorted((shipped_folder("scenarios") / "published").glob("*.yaml"))}
+    return {path.stem: path for path in listed(shipped_folder("scenarios") / "published")[0]}
 
 
 def scenario_path(source: str | Path) -> Path:

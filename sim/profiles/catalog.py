@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from pydantic import Field
 
 from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
+from sim.memo import kept_while_unchanged
 from sim.profiles.conventions import ConventionProfile
 from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
@@ -88,6 +91,27 @@ def read_profile(path: Path) -> AnyProfile:
     return profile
 
 
+@kept_while_unchanged(most=64)
+def listed(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The YAML files that lie directly in a folder, and the folders, by name. Raises ``OSError``.
+
+    A name that comes or goes changes the folder.
+    """
+    with os.scandir(folder) as scanned:
+        entries = sorted(scanned, key=lambda entry: entry.name)
+    files = tuple(folder / entry.name for entry in entries if entry.name.endswith(".yaml"))
+    return files, tuple(folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    """Those at any depth; each run looks for them, and what nobody touched need not be read again."""
+    with suppress(OSError):  # what cannot be looked into has none
+        files, folders = listed(folder)
+        yield from files
+        for inner in folders:
+            yield from _yaml_files(inner)
+
+
 @dataclass(frozen=True)
 class Catalog:
     """Profiles by name. ``folders`` are searched first to last; each holds YAML files, at any depth."""
@@ -102,7 +126,7 @@ class Catalog:
     def _found(self) -> Mapping[str, Path]:
         found: dict[str, Path] = {}
         for folder in self.folders:
-            for path in sorted(folder.rglob("*.yaml")):
+            for path in sorted(_yaml_files(folder)):
                 found.setdefault(path.stem, path)
         return dict(sorted(found.items()))
 

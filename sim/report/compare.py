@@ -161,6 +161,8 @@ def _headline(many: Many) -> str:
         for name, _, change, _ in many.comparison.others:
             if without_rounding(change.high - change.low, change.low, change.high):
                 remarks.append(f"{name}: {change.remark}")
+        for name, models in zip(many.names[1:], many.comparison.model_changes, strict=True):
+            remarks += [f"{name}: {one.remark}" for one in models]
     unlike = ""
     if many.per_unit:  # side by side: a difference of unlike work means nothing
         apart = replace(many, basis=Basis(False, "", (), ""))

@@ -10,6 +10,7 @@ from sim.report.parts import exact, text_of_prose
 from sim.report.sure import Sure
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import HOUR_S, gram_mass, hours, number, share
+from sim.results.model_error import per_it_kwh
 from sim.results.results import Results
 from sim.results.work import units_done
 from sim.units import G_PER_KG, J_PER_KWH
@@ -172,10 +173,11 @@ def _interval(summary: Mapping[str, Any], one: Big, sure: Sure) -> str:
 
 def _with_models(summary: Mapping[str, Any], one: Big, sure: Sure) -> str:
     """The interval with the models' own error, which moves all that follows from IT energy: not what is embodied."""
-    value, it_kwh = float(value_in(summary, (*one.path.split("."),))), summary["energy_kwh"]["it"]
-    embodied = {CARBON: summary["carbon_kg"]["embodied"], WATER: summary.get("water_l", {}).get("embodied", 0.0)}
-    ends = sure.with_models(one.path, value, (value - embodied.get(one.path, 0.0)) / it_kwh) if it_kwh else None
-    return f"{one.shown(ends[0])} to {one.shown(ends[1])} with the models' error (90 %)" if ends else ""
+    value = float(value_in(summary, (*one.path.split("."),)))
+    ends = sure.with_models(one.path, value, per_it_kwh(summary, one.path))
+    if ends is None:
+        return ""
+    return f"{one.shown(ends[0])} to {one.shown(ends[1])} with the models' error ({100 * sure.models.chance:.0f} %)"
 
 
 def _absent(what: str, remark: str) -> str:

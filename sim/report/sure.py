@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,9 +85,9 @@ class Sure:
 
         ``per_it_kwh`` is what a kWh of IT energy adds to the number.
         """
-        half = self.models.half_it_kwh
+        by = self.models.reach(per_it_kwh)
         found = self.intervals.get(path, {"p05": value, "p95": value})
-        return widened(value, found["p05"], found["p95"], half * per_it_kwh) if half else None
+        return widened(value, found["p05"], found["p95"], by) if any(by) else None
 
     def _of_models(self) -> str:
         """What the models' own error is, of what, and by which readings."""
@@ -95,14 +96,19 @@ class Sure:
             return ""
         each = "; ".join(
             f"{term.workload}: "
-            + ", ".join(f"{percent(one.error)} of {one.of} ({one.held_out} held out of the fit)" for one in term.errors)
+            + ", ".join(
+                f"{percent(math.expm1(-one.within))} to +{percent(math.expm1(one.within))} by {one.of} "
+                f"({one.held_out} held out of the fit; {percent(one.error)} on average)"
+                for one in term.errors
+            )
             + f", of {kilowatt_hours(term.it_kwh)}"
             for term in terms
         )
         none = f" None was judged for {', '.join(self.models.unjudged)}." if self.models.unjudged else ""
         return note(
-            f"With the models' error: mean absolute errors on held-out readings, taken as normal ({each}; see "
-            f"docs/accuracy.md), added in squares to the interval, of which they may count a part twice.{none}"
+            f"With the models' error: how far {percent(self.models.chance)} of readings lie whose family no constant "
+            f"was fitted to ({each}; see docs/accuracy.md), added in squares to the interval, of which they may count "
+            f"a part twice.{none}"
         )
 
     def _left_out(self) -> str:

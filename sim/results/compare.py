@@ -18,6 +18,7 @@ from sim.results.catalogue import (
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
+from sim.results.model_change import ModelChange, model_changes
 from sim.results.results import Results
 from sim.results.shown import NOTEBOOK, shown
 
@@ -123,7 +124,8 @@ class Comparison:
     """Differences of each other run from the first, in the order given.
 
     ``differences`` holds for each other run its quantities, in the summary's units; ``carbon_changes`` the change of
-    total carbon over the range of embodied carbon, kg; ``intervals`` those over common draws, by path.
+    total carbon over the range of embodied carbon, kg; ``intervals`` those over common draws, by path;
+    ``model_changes`` how far energy and carbon may change otherwise because models err.
 
     >>> import sim
     >>> paper = sim.run("bloom-training")
@@ -137,6 +139,7 @@ class Comparison:
     differences: tuple[tuple[Difference, ...], ...]
     carbon_changes: tuple[Range, ...]
     intervals: tuple[Mapping[str, DifferenceInterval], ...]
+    model_changes: tuple[tuple[ModelChange, ...], ...]
 
     @classmethod
     def of(cls, first: Results, others: Sequence[Results]) -> Comparison:
@@ -147,6 +150,7 @@ class Comparison:
             differences=tuple(tuple(_differences(first.summary, other.summary)) for other in others),
             carbon_changes=tuple(_carbon_change(first, other) for other in others),
             intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
+            model_changes=tuple(tuple(model_changes(first, other)) for other in others),
         )
 
     def _repr_html_(self) -> str:
@@ -178,8 +182,9 @@ class Comparison:
                     },
                     "carbon_kg_change": {**asdict(change), "decided": change.decided},
                     **({"intervals": {path: found.as_dict() for path, found in drawn.items()}} if drawn else {}),
+                    **({"with_models_error": {one.path: one.as_dict() for one in models}} if models else {}),
                 }
-                for name, differences, change, drawn in self.others
+                for (name, differences, change, drawn), models in zip(self.others, self.model_changes, strict=True)
             ],
         }
 

@@ -1,59 +1,81 @@
 """How far a run's energy may lie from meters because the models err, as far as they were held against readings.
 
-A stack's model was judged on readings that its constants were not fitted to (``docs/accuracy.md``, a row each of
-``HELD_OUT``). A mean absolute error m of errors that are normal around zero is a standard deviation of m sqrt(pi / 2),
-and 90 % of them lie within 1.645 of those. The error of one stack is the same for all that it runs, that of different
-stacks is independent. Work without a judged model (watts and hours that the scenario states, jobs as rows) has none
-here and is named; so has all that idles. The building, grid and prices err in none of this: what they make of a kWh of
-IT stays as it is.
+A stack's model was judged on readings of families that its constants were not fitted to. A range is what those tell of
+a further family: within it lie 90 % of its readings, or a little less where families are few (``docs/accuracy.md`` has
+the ranges, how they were found and how many readings of each family they hold). It is one of logarithms, as a meter
+that reads twice as much is as far off as one that reads half. The error of one stack is taken to be the same for all
+that it runs, that of different stacks and of rate and power to be independent. Work without a judged model (watts and
+hours that the scenario states, jobs as rows) has none here and is named; so has all that idles. The building, grid and
+prices err in none of this: what they make of a kWh of IT stays as it is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sim.accounting.conventions import UNALLOCATED
+from sim.results.catalogue.quantity import value_in
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 
-WITHIN_90 = 1.6448536269514722
-"""Standard deviations from the mean to the ends of a normal law's middle 90 % (its quantile at 0.95)."""
-SD_OF_MEAN_ABSOLUTE = math.sqrt(math.pi / 2.0)
 GPU, ACTIVE = "gpu", "active"
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A mean absolute percentage error of a model, as a share, and the row and column of the table that has it."""
+    """How far readings of a family lie that no constant was fitted to, and where ``docs/accuracy.md`` has it.
+
+    ``error`` is their mean absolute error, as a share: the table of errors has it in a row and a column. ``within`` is
+    the size of ln(measured / predicted) of energy within which a further family's lie with a ``chance``: the table of
+    ranges has it by ``ranges``.
+    """
 
     error: float
+    within: float
+    chance: float
     of: str
     row: str
     held_out: str
+    ranges: str
     column: int = 0
 
 
-TOKEN_ENERGY = HeldOut(0.15, "J per token", "vLLM on H100 and B200: power, J/token, ITL", "the family of models", 1)
-TOKEN_ENERGY_ELSEWHERE = HeldOut(0.182, "J per token", "vLLM on H100 and B200: power, J/token, ITL", "all of B200", 1)
+SERVED = "vLLM on H100 and B200: power, J/token, ITL"
+TOKEN_ENERGY = HeldOut(0.15, 0.4753, 0.9, "J per token", SERVED, "the family of models", "J per token", 1)
+TOKEN_ENERGY_ELSEWHERE = HeldOut(
+    0.182, 0.5795, 0.9, "J per token", SERVED, "all of B200", "J per token on another board", 1
+)
 STEP_RATE = HeldOut(
     0.141,
+    0.3372,
+    0.9,
     "tokens/s",
     "training with Megatron-Core, 92 runs of 5 models on 8-1,024 H100, B200, GB200: tokens/s",
     "the model",
+    "tokens/s with Megatron-Core",
 )
 STEP_RATE_FSDP = HeldOut(
     0.10,
+    0.289,
+    6.0 / 7.0,
     "tokens/s",
     "the same: 18 runs on A100 of 2021 and 2022, which tell one constant; 17 of FSDP on A100 and H100; "
     "13 compiled; 6 of DeepSpeed's ZeRO-3",
     "nothing else is fitted to them",
+    "tokens/s with FSDP",
     1,
 )
 NODE_POWER = HeldOut(
-    0.023, "node power", "MLPerf Training on 8 H100, all near their limit: node power", "the benchmark"
+    0.023,
+    0.0455,
+    6.0 / 7.0,
+    "node power",
+    "MLPerf Training on 8 H100, all near their limit: node power",
+    "the benchmark",
+    "node power",
 )
 SERVING = frozenset({"vllm-2025", "vllm-2026"})
 """Stacks of the form that was judged; that of 2026 differs in newer kernels."""
@@ -63,17 +85,50 @@ TRAINING = {"megatron-2026": STEP_RATE, "fsdp-2024": STEP_RATE_FSDP}
 
 @dataclass(frozen=True)
 class Term:
-    """Of one workload: the IT energy that its model decides, and the errors that this has, which are independent."""
+    """Of one workload: the IT energy that its model decides, the errors that this has, which are independent, and what
+    it is ``made_of`` (as the scenario has it, and the boards): the same work errs the same in another run."""
 
     workload: str
     stack: str
     it_kwh: float
     errors: tuple[HeldOut, ...]
+    made_of: Mapping[str, Any]
 
     @property
-    def share(self) -> float:
-        """Mean absolute error of all together."""
-        return math.hypot(*(one.error for one in self.errors))
+    def within(self) -> float:
+        """Size of the log error of all together."""
+        return math.hypot(*(one.within for one in self.errors))
+
+    @property
+    def chance(self) -> float:
+        """With which an error lies within: that of the largest."""
+        return max(self.errors, key=lambda one: one.within).chance
+
+    def same_work(self, other: Term) -> bool:
+        """Whether another run's is the same work by the same model, whose error is then the same."""
+        return (self.made_of, self.errors) == (other.made_of, other.errors)
+
+    def reach(self, amount: float) -> Reach:
+        """How far an amount that follows from its energy may lie below and above; of a negative one it is turned."""
+        low, high = sorted(amount * math.expm1(sign * self.within) for sign in (-1.0, 1.0))
+        return Reach(-low, high)
+
+
+class Reach(NamedTuple):
+    """How far a number may lie below and above what was found, neither negative."""
+
+    less: float
+    more: float
+
+    @classmethod
+    def independent(cls, each: Iterable[Reach]) -> Reach:
+        """Of errors that do not know of each other: sizes add as squares on either side."""
+        parts = [*each]
+        return cls(math.hypot(*(one.less for one in parts)), math.hypot(*(one.more for one in parts)))
+
+    def beside(self, other: Reach) -> Reach:
+        """Of errors that are the same: sizes add."""
+        return Reach(self.less + other.less, self.more + other.more)
 
 
 @dataclass(frozen=True)
@@ -84,12 +139,19 @@ class ModelError:
     unjudged: tuple[str, ...]
 
     @property
-    def half_it_kwh(self) -> float:
-        """Half of the range that holds 90 % of the errors of a run's IT energy, kWh; 0 where nothing was judged."""
-        by_stack: dict[str, float] = {}
+    def chance(self) -> float:
+        """The least of any term's."""
+        return min((term.chance for term in self.terms), default=0.0)
+
+    def reach(self, per_it_kwh: float) -> Reach:
+        """Of a number to which a kWh of IT energy adds so much; nothing where no model was judged."""
+        by_stack: dict[str, Reach] = {}
         for term in self.terms:
-            by_stack[term.stack] = by_stack.get(term.stack, 0.0) + term.it_kwh * term.share
-        return WITHIN_90 * SD_OF_MEAN_ABSOLUTE * math.hypot(*by_stack.values())
+            by_stack[term.stack] = by_stack.get(term.stack, NOTHING).beside(term.reach(term.it_kwh * per_it_kwh))
+        return Reach.independent(by_stack.values())
+
+
+NOTHING = Reach(0.0, 0.0)
 
 
 def model_error(results: Results) -> ModelError:
@@ -112,14 +174,15 @@ def _of(results: Results, name: str, job: Mapping[str, Any]) -> Term | None:
     if job["kind"] == "serving" and stack in SERVING:
         kwh = _active_kwh(results, name, GPU)
         known = kwh.keys() <= SERVED_ON
-        return Term(name, stack, sum(kwh.values()), (TOKEN_ENERGY if known else TOKEN_ENERGY_ELSEWHERE,))
+        error = TOKEN_ENERGY if known else TOKEN_ENERGY_ELSEWHERE
+        return Term(name, stack, sum(kwh.values()), (error,), {"job": job, "boards": sorted(kwh)})
     work = job.get("work") or {}
     if job["kind"] == "training" and work.get("stack") in TRAINING:
         kwh = _active_kwh(results, name, None)
         done = not (results.summary.get("jobs") or {}).get(name, {}).get("unfinished")
         # a run that ends before its work draws no longer because the work takes longer
         errors = (TRAINING[work["stack"]], NODE_POWER) if done else (NODE_POWER,)
-        return Term(name, work["stack"], sum(kwh.values()), errors)
+        return Term(name, work["stack"], sum(kwh.values()), errors, {"job": job, "boards": sorted(kwh)})
     return None
 
 
@@ -132,13 +195,20 @@ def _active_kwh(results: Results, owner: str, component: str | None) -> dict[str
     return found
 
 
-def widened(value: float, low: float, high: float, half: float) -> tuple[float, float]:
-    """The ends of an interval around ``value``, with an independent error of which 90 % lie within ``half``.
+def per_it_kwh(summary: Mapping[str, Any], path: str) -> float:
+    """What a kWh of IT energy adds to a number of a summary: of all of it but what is embodied; 0 without energy."""
+    part, it_kwh = path.removesuffix(".total"), float(summary["energy_kwh"]["it"])
+    embodied = float(summary[part].get("embodied", 0.0)) if part in summary else 0.0
+    return (float(value_in(summary, (*path.split("."),))) - embodied) / it_kwh if it_kwh else 0.0
+
+
+def widened(value: float, low: float, high: float, by: Reach) -> tuple[float, float]:
+    """The ends of an interval around ``value``, with an independent error of so much.
 
     Distances add as squares on either side, as those of independent normal errors do.
 
-    >>> widened(10.0, 7.0, 13.0, 4.0)
+    >>> widened(10.0, 7.0, 13.0, Reach(4.0, 4.0))
     (5.0, 15.0)
     """
     below, above = max(0.0, value - low), max(0.0, high - value)
-    return value - math.hypot(below, half), value + math.hypot(above, half)
+    return value - math.hypot(below, by.less), value + math.hypot(above, by.more)

@@ -175,7 +175,7 @@ def comparison_tables(
             Text(f"first: {named[0]}\nother: {named[at + 1]}", style="bold"),
             Text("\n".join(_changed(changed[at]))),
             grid_table((COMPARED_HEADER, [row.cells for row in differences])),
-            Text(change.remark, style="dim"),
+            Text(" ".join([change.remark, *(one.remark for one in comparison.model_changes[at])]), style="dim"),
         ]
         intervals = difference_grid(drawn)
         if intervals is not None:

@@ -6,11 +6,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.engine.courses import Course
 from sim.engine.serving.plan import Ints
 from sim.engine.serving.replicas import Pool, ReplicaGroup
 from sim.units import J_PER_NJ, NS_PER_S
+
+Floats = npt.NDArray[np.float64]
 
 
 class Drawn:
@@ -73,11 +76,21 @@ def at_work(drawn: Ints, span_ns: int, group: ReplicaGroup) -> tuple[int, float,
 
     Pipeline lanes overlap; together they cannot be at work for longer than the span.
     """
-    active_ns, dynamic_nj, link_nj = drawn.tolist()
-    active_ns = min(active_ns, span_ns)
+    lanes_ns, dynamic_nj, link_nj = drawn.tolist()
+    active_ns = min(lanes_ns, span_ns)
     dynamic_w = dynamic_nj * J_PER_NJ * NS_PER_S / group.gpus
     link_w = link_nj * J_PER_NJ * NS_PER_S / group.gpus / span_ns
-    return active_ns, group.loaded_w + link_w + (dynamic_w / active_ns if active_ns else 0.0), link_w
+    at_work_w = (dynamic_w / active_ns if active_ns else 0.0) + float(waiting_stages_w(lanes_ns, active_ns, group))
+    return active_ns, group.loaded_w + link_w + at_work_w, link_w
+
+
+def waiting_stages_w(lanes_ns: int | Ints, active_ns: int | Ints, group: ReplicaGroup) -> Floats:
+    """W of each GPU, in the mean over the time at work, for stages that wait while another stage works.
+
+    A lane's iteration is at one stage at a time, so that every lane at work keeps one stage busy; the others poll.
+    """
+    busy = np.asarray(lanes_ns) / (group.lanes * np.maximum(active_ns, 1))
+    return np.where(np.asarray(active_ns) > 0, group.polling_w * np.maximum(1.0 - busy, 0.0), 0.0)
 
 
 def course_of(drawn: Ints, edges_ns: Ints, active_ns: int, group: ReplicaGroup) -> Course:
@@ -92,6 +105,7 @@ def course_of(drawn: Ints, edges_ns: Ints, active_ns: int, group: ReplicaGroup) 
     dynamic_w, link_w = drawn[:, 1:].T * (J_PER_NJ * NS_PER_S / group.gpus)
     loaded_w = group.loaded_w + link_w / spans_ns
     active_w = loaded_w + np.divide(dynamic_w, own_ns, out=np.zeros(len(spans_ns)), where=own_ns > 0)
+    active_w += waiting_stages_w(drawn[:, 0], own_ns, group)
     return Course(edges_ns, own_ns, active_w, loaded_w)
 
 

@@ -106,6 +106,13 @@ class FastPool:
         earliest = min(times)
         return -1 if earliest == k.NEVER else earliest
 
+    def open(self, index: int) -> None:
+        """Brings a replica up; what waited for one goes on waiting until one is started."""
+        replica = self._rows["replicas"][index]
+        replica["up"], replica["draining"] = replica["up"] or k.UP, 0
+        call(self._address, k.OPEN_OR_CLOSE, index)
+        self.resume(index)
+
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
         if self.backlog:

@@ -18,6 +18,7 @@ from sim.engine.gang import Gang, NodeLost
 from sim.engine.images import Images
 from sim.engine.node import Node
 from sim.engine.serving.metered import Metered
+from sim.engine.serving.opening import Opening
 from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica
 from sim.engine.together import set_all
 
@@ -33,6 +34,7 @@ class Lives:
         cluster: Cluster,
         owner: str,
         pool: Pool,
+        opening: Opening,
         metered: Metered,
         advance: Callable[[], None],
         cost_of: Callable[[ServingReplica], int],
@@ -43,6 +45,7 @@ class Lives:
         self._cluster = cluster
         self._owner = owner
         self._pool = pool
+        self._opening = opening
         self._metered = metered
         self._advance = advance
         self._cost_of = cost_of
@@ -70,7 +73,7 @@ class Lives:
         """Gives up the pool, at the end."""
         for gang in self.of_gang:
             gang.told_by = None
-        del self._pool, self._metered, self._cost_of
+        del self._pool, self._opening, self._metered, self._cost_of
 
     def process_of(self, replica: ServingReplica) -> simpy.Process:
         """The process of a replica, to which something is about to happen alone; it waits for its ``wake``."""
@@ -130,10 +133,7 @@ class Lives:
         cost = self._cost_of(replica)
         for lane in replica.lanes:
             self._pool.set_cost(lane, cost)
-        for lane in replica.lanes:
-            self._pool.start(lane)
-            if replica.paused:
-                self._pool.pause(lane)
+        self._opening.open(replica)
         self._changed(gang)
 
     def _is_up(self, replica: ServingReplica, gang: Gang) -> None:
@@ -193,8 +193,7 @@ class Lives:
             process.interrupt(NodeLost(node.name))
 
     def _come_up_all(self, gangs: dict[ServingReplica, Gang]) -> None:
-        """``_come_up`` of all. Where requests wait already the first to come up gets them, and those who listen hear of
-        one after the other."""
+        """``_come_up`` of all; those who listen hear of one after the other."""
         self._advance()
         if self._heard() or self._pool.backlog or any(replica.caps_w or replica.paused for replica in gangs):
             for replica, gang in gangs.items():
@@ -205,6 +204,5 @@ class Lives:
         self._metered.begin_all(gangs)
         for replica, gang in gangs.items():
             self._is_up(replica, gang)
-        lanes = [lane for replica in gangs for lane in replica.lanes]
-        if lanes:
-            self._pool.start_all(lanes, self._cost_of(next(iter(gangs))))
+        if gangs:
+            self._opening.open_all(list(gangs), self._cost_of(next(iter(gangs))))

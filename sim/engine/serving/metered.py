@@ -9,7 +9,7 @@ import numpy as np
 from sim.engine.clock import Clock
 from sim.engine.courses import Activity
 from sim.engine.node import Node
-from sim.engine.serving.drawn import Drawn, at_work, course_of, handed
+from sim.engine.serving.drawn import Drawn, at_work, course_of, handed, waiting_stages_w
 from sim.engine.serving.replicas import ServingReplica
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 
@@ -76,6 +76,8 @@ class Metered:
         replica.read = self._drawn.of(replica.index)
         span_ns = max(1, now_ns - replica.read_ns)
         replica.read_ns = now_ns
-        active_ns, *nj = (replica.read - before).tolist()
+        lanes_ns, *nj = (replica.read - before).tolist()
+        active_ns = min(lanes_ns, span_ns)
         watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+        watts += float(waiting_stages_w(lanes_ns, active_ns, group)) * active_ns / span_ns
         return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))

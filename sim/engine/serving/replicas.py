@@ -35,6 +35,7 @@ class Pool(Protocol):
     def backlog(self) -> int: ...
     def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
     def next_event_ns(self) -> int: ...
+    def open(self, index: int) -> None: ...
     def start(self, index: int) -> None: ...
     def start_all(self, indices: Sequence[int], cost: int) -> None: ...
     def drain(self, index: int) -> None: ...
@@ -53,6 +54,8 @@ class Pool(Protocol):
 class ReplicaGroup:
     """Replicas of one role on one pool of nodes. W and loads are of one GPU and one host; ``costs`` by power cap.
 
+    ``polling_w`` is what a GPU draws beyond loaded while it waits for another stage of its pipeline.
+
     ``caps_w`` are these caps, and ``under_cap`` gives the cost of an iteration under any other.
     """
 
@@ -68,6 +71,7 @@ class ReplicaGroup:
     caps_w: tuple[float, ...]
     under_cap: Callable[[float], StepCost]
     loaded_w: float
+    polling_w: float
     cpu_load: float
     start_up: StartUp
 

@@ -25,13 +25,13 @@ from sim.engine.serving.iterations import IterationLog
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample
 from sim.engine.serving.lives import Lives
 from sim.engine.serving.metered import Metered
+from sim.engine.serving.opening import Opening
 from sim.engine.serving.plan import Ints, Settings, StepCost
 from sim.engine.serving.pools import Engine, make_pool
 from sim.engine.serving.power import CostsUnderCaps
 from sim.engine.serving.relay import ServingRelay, in_kv_blocks
 from sim.engine.serving.replicas import ReplicaGroup, ServingReplica
 from sim.engine.serving.scaling import Autoscale, Scaler
-from sim.units import NS_PER_S
 from sim.workload.requests import RequestChunk, RequestSource
 from sim.workload.serving_records import ServingLog
 
@@ -84,6 +84,7 @@ class ServingService:
                 lane += group.lanes
         self._drawn = Drawn([replica.lanes for replica in self._replicas], self._pool)
         self._metered = Metered(env, self._drawn, self._advance)
+        self._opening = Opening(env, self._pool, self._replicas)
         self._costs = CostsUnderCaps(self._pool.add_cost)
         self.on_change: Callable[[Gang], None] = _unheard
         """Told of gangs whose replica has come up or may draw more or less."""
@@ -96,6 +97,7 @@ class ServingService:
             cluster,
             plan.name,
             self._pool,
+            self._opening,
             self._metered,
             self._advance,
             self._cost_of,
@@ -192,7 +194,7 @@ class ServingService:
         self._lives.dismiss()
         if self._scaler is not None:
             self._scaler.dismiss()
-        del self._pool, self._costs, self._drawn, self._metered  # which ask the pool
+        del self._pool, self._costs, self._drawn, self._metered, self._opening  # which ask the pool
 
     # The pool
 
@@ -332,8 +334,8 @@ class ServingService:
             next_ns = self._relay.look_ns() if self._relay is not None else self._pool.next_event_ns()
             if self._relay is None and not self._all_fed and not plan.settings.concurrency:
                 next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
-            # Nothing is due where everything waits for a replica to come up; look again when one may have.
-            yield env.wait(max(1, next_ns - env.now_ns) if next_ns >= 0 else NS_PER_S)
+            # Nothing is due where everything waits for a replica.
+            yield env.wait(max(1, next_ns - env.now_ns)) if next_ns >= 0 else self._opening.next_look()
 
     @property
     def _is_over(self) -> bool:

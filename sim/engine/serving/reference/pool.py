@@ -91,6 +91,13 @@ class ReferencePool:
         following = self._state.next_ns()
         return -1 if following is None else following
 
+    def open(self, index: int) -> None:
+        """Brings a replica up; what waited for one goes on waiting until one is started."""
+        replica = self._state.replicas[index]
+        replica.up, replica.draining = True, False
+        if replica.paused:
+            self.resume(index)
+
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
         state = self._state
