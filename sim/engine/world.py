@@ -280,6 +280,8 @@ def simulate(
             if service.log().counts["too_long"]:
                 raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
         raise RunError(NO_TIME)
+    for service in pools_running:
+        service.take_all()
     for own in of_pool.values():
         own.settle()
     outcome = Outcome(

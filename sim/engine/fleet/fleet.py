@@ -137,13 +137,14 @@ class Fleet:
     def start(self, requests: Sequence[Request], holding: Holding) -> None:
         """Requests of one pool for which this was ``decided`` run from now on, at their ``places``; who holds them
         knows."""
-        ends = self._ends[requests[0].pools[0]]
+        pool, now_ns = requests[0].pools[0], self.now_ns
+        ends = self._ends[pool]
         for request in requests:
-            request.started_ns = self.now_ns
+            request.started_ns = now_ns
             self._running[request] = holding
-            end = (self.now_ns + request.asked_ns, request.seq, request)
+            end = (now_ns + request.asked_ns, request.seq, request)
             ends.append(end)
-            self._end_of[request] = request.pools[0], end
+            self._end_of[request] = pool, end
             self.machines.take(request, request.places)
         ends.sort()
 

@@ -17,9 +17,9 @@ from numba.core.datamodel import models
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, lower_builtin, register_model
 
-from sim.engine.serving.layout import LINE, WORD, At, Record, Small
+from sim.engine.serving.layout import LINE, WORD, At, Flag, Record, Small
 
-_NUMBERS = {int: types.int64, float: types.float64, Small: types.int32}
+_NUMBERS = {int: types.int64, float: types.float64, Small: types.int32, Flag: types.int8}
 
 
 @cache
@@ -134,7 +134,7 @@ def inner(function: Callable[..., Any]) -> Any:
 def _widest(kind: types.Type) -> types.Type:
     """As what a function is compiled for it."""
     kind = types.unliteral(kind)
-    return types.int64 if kind == types.int32 else kind
+    return types.int64 if kind in (types.int32, types.int8) else kind
 
 
 def entry(function: Callable[..., int]) -> Any:

@@ -18,6 +18,8 @@ from sim.workload.requests import RequestChunk
 
 ROOMS = (1 << 14, 1 << 19)
 """For requests that are in the system, once the first room for them is full."""
+MANY_ENDED = 1 << 22
+"""Instants, once the first room for them is full; most of it may stay untouched, too."""
 MOST_SLOTS = 1 << k.SLOT_BITS
 HASHES_AT_ONCE = 1 << 16
 DONE_NS = p.ROW_COLUMNS.index("done_ns")
@@ -241,6 +243,7 @@ class FastPool:
         if count > len(self._rows["seats"]):
             room = count if count in ROOMS else 2 * count
             self._memory.grow("seats", room, int(self._pool["n_seats"]))
+            self._memory.grow("more", room, int(self._pool["n_seats"]))
             self._memory.grow("free_seats", room, int(self._pool["n_free_seats"]))
         self._pool["slots_room"] = count
 
@@ -259,7 +262,7 @@ class FastPool:
         call(self._address, k.REHASH, 0)
 
     def _grow_ended(self) -> None:
-        room = 2 * int(self._pool["ended_room"])
+        room = max(2 * int(self._pool["ended_room"]), MANY_ENDED)
         self._memory.grow("ended", room)
         self._pool["ended_room"] = room
 

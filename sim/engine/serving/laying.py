@@ -75,6 +75,7 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
         "accept": settings.draft_tokens,
         "requests": FIRST_SLOTS,
         "seats": FIRST_SLOTS,
+        "more": FIRST_SLOTS,
         "free_seats": FIRST_SLOTS,
         "free": FIRST_SLOTS,
         "sent": FIRST_SLOTS,

@@ -1,7 +1,7 @@
 """The records of kernels, as NumPy lays them out.
 
 A record is a class whose annotations are its fields, each of eight bytes: an ``int``, a ``float``, the address of
-``Rows`` (of those or of other records), or a record within the record. ``Small`` is an int of four bytes, for records
+``Rows`` (of those or of other records), or a record within the record. ``Small`` and ``Flag`` are smaller, for records
 of which there are so many that they do not stay in the processor's caches. NumPy lays memory out by ``dtype``; the
 compiled code is given addresses and reads and writes the very same fields (``request.ready``,
 ``pool.requests[slot]``), without the ten words and the counted references that an array is at every call. Nothing here
@@ -26,6 +26,10 @@ class Small(int):
     """An int of four bytes, below 2**31: whatever is worked out with it has eight again."""
 
 
+class Flag(int):
+    """0 or 1, a byte."""
+
+
 class Rows(Generic[T]):
     """The address of rows in memory, by their index; nobody checks its bounds."""
 
@@ -39,7 +43,7 @@ class At(Generic[T]):
     def __getattr__(self, name: str) -> int: ...  # type: ignore[empty-body]  # compiled code has it
 
 
-_NUMBERS: dict[Any, type] = {float: np.float64, Small: np.int32}
+_NUMBERS: dict[Any, type] = {float: np.float64, Small: np.int32, Flag: np.int8}
 
 
 class Record:

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.layout import At, Record, Rows, Small
-from sim.engine.serving.request_records import Request, Seat
+from sim.engine.serving.request_records import More, Request, Seat
 
 
 class Queue(Record):
@@ -93,6 +93,7 @@ class Replica(Record, lines=True):
     first_seat: Small
     """Its seat."""
     last_chunk: Small
+    last_seat: Small
     late: Small
     """Whether one has joined the decodes whose last token is of long ago."""
     stood: Small
@@ -249,6 +250,8 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     n_free: int
     seats: Rows[Seat]
     """As many as ``requests``: memory that is never used is never touched."""
+    more: Rows[More]
+    """By seat."""
     n_seats: int
     """Seats that have ever been taken."""
     free_seats: Rows[Small]

@@ -3,7 +3,7 @@
 As in ``records`` everything is an int, and -1 where there is nothing.
 """
 
-from sim.engine.serving.layout import Record, Small
+from sim.engine.serving.layout import Flag, Record, Small
 
 
 class Request(Record, lines=True):
@@ -57,15 +57,14 @@ class Request(Record, lines=True):
 
 
 class Seat(Record, lines=True):
-    """What has become of a request that was admitted to a batch, until it is done with. What every one of them needs
-    while it is served stands in the first line."""
+    """What has become of a request that was admitted to a batch, until it is done with: one line."""
 
     last_ns: int
     """When its last token came."""
-    acc_ns: int
-    """The replica's ``share_ns`` when it joined."""
-    acc_nj: int
-    """The replica's ``share_nj`` when it joined."""
+    decode_ns: int
+    """Its share of the time of decodes; while it decodes, the replica's ``share_ns`` when it joined."""
+    decode_nj: int
+    """The same of their dynamic energy."""
     prefill_ns: int
     """Its share of the time of iterations, for its prompt."""
     prefill_nj: int
@@ -74,24 +73,32 @@ class Seat(Record, lines=True):
     """Tokens of its output so far; those of the decode it is in are added when it leaves."""
     padded_output: Small
     """Tokens of the longest output of its closed batch; 0 outside of one."""
-    kv_grows: Small
-    """Whether its layers with a window keep more with every token, while it decodes."""
     held: Small
     """Leading hashed blocks it holds a reference on."""
     chunk: Small
     """Tokens of its prompt in the iteration that its replica is in."""
     next_chunk: Small
     """Slot of the request whose prompt comes next in that iteration, or -1."""
+    kv_grows: Flag
+    """Whether its layers with a window keep more with every token, while it decodes."""
+    abandoned: Flag
+    """Whether its user has given up while it runs."""
+    swapped: Flag
+    """Whether its KV cache lies in the host's memory."""
+    has_more: Flag
+    """Whether there is anything in its row of ``Pool.more``."""
+
+
+class More(Record):
+    """What is kept of a few: their rows are not touched for the others."""
+
     decode_ns: int
+    """While it decodes, its share of decodes before."""
     decode_nj: int
     own_nj: int
     """Energy of reading its own context since it joined, with drafts."""
-    abandoned: Small
-    """Whether its user has given up while it runs."""
     padded_prompt: Small
     """Tokens of the longest prompt of its closed batch."""
-    swapped: Small
-    """Whether its KV cache lies in the host's memory."""
     cached: Small
     """Tokens of its prompt found in the prefix cache."""
     preemptions: Small

@@ -174,6 +174,13 @@ class ServingService:
         self._keep.add(rows)
         return rows
 
+    def take_all(self) -> None:
+        """Asks the pool at once what all replicas have drawn, at an instant at which nothing happens any more but that
+        nodes settle."""
+        self._advance()
+        self._drawn.take_all()
+        self._metered.is_current = True
+
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen to what it has by itself, or -1."""
         return self._pool.next_event_ns()
@@ -290,12 +297,11 @@ class ServingService:
             since_ns = self._env.now_ns
             look_ns, edge_ns = looks.next_look(since_ns), looks.next_edge(since_ns)
             yield self._env.wait(min(look_ns, edge_ns) - since_ns)
-            self._advance()
-            self._drawn.take_all()
+            self.take_all()
             if edge_ns < look_ns:
+                self._metered.is_current = False
                 self._drawn.note(edge_ns)
                 continue
-            self._metered.is_current = True
             for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
                 node.settle()
             self._metered.is_current = False

@@ -16,9 +16,15 @@ def look_ahead(pool):
     first = first_to_end(pool)
     fetch(pool.replicas[second_to_end(pool, first)])
     replica = pool.replicas[first]
+    if replica.n_waiting:
+        fetch(pool.requests[replica.waiting[0].head])  # will likely be admitted
+        fetch(pool.requests[replica.running[0].tail])  # behind this one
     if replica.n_chunks:
         fetch(pool.seats[replica.first_seat])
         fetch(pool.requests[replica.first_chunk])
+    if replica.n_chunks > 1:
+        fetch(pool.seats[replica.last_seat])
+        fetch(pool.requests[replica.last_chunk])
     if replica.takes_part:
         fetch(pool.requests[replica.finishes[0] & SLOT])
 

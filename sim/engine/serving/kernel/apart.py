@@ -44,6 +44,7 @@ def follow_all(pool, until):
 def follow(pool, replica, until):
     """The same of one replica. A request that begins or ends to wait, or to run, does so for the rest of the time: what
     it lacks of the whole is noted."""
+    fetch(pool.replicas[min(replica.index + 1, pool.n_replicas - 1)])
     fetch_running(pool, replica)
     while replica.end_ns <= until:
         if pool.n_ended == pool.ended_room:

@@ -28,6 +28,7 @@ from sim.engine.serving.kernel.queues import (
     wait,
 )
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
+from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
 from sim.engine.serving.kernel.weights import weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
@@ -42,7 +43,8 @@ def preempt(pool, replica, request):
     """The request waits again, first of its class; returns the KV blocks that are swapped out."""
     pool.counts.preemptions += 1
     seat = pool.seats[request.seat]
-    seat.preemptions += 1
+    begin_more(pool, request)
+    pool.more[request.seat].preemptions += 1
     replica.load.pending -= pending_of(request)
     blocks = held_blocks(pool, replica, request)
     give_back_blocks(pool, replica, request)
@@ -115,10 +117,10 @@ def add_chunk(pool, replica, request, tokens):
     seat = pool.seats[request.seat]
     seat.chunk, seat.next_chunk = tokens, -1
     if replica.n_chunks:
-        pool.seats[pool.requests[replica.last_chunk].seat].next_chunk = request.slot
+        pool.seats[replica.last_seat].next_chunk = request.slot
     else:
         replica.first_chunk, replica.first_seat = request.slot, request.seat
-    replica.last_chunk = request.slot
+    replica.last_chunk, replica.last_seat = request.slot, request.seat
     replica.n_chunks += 1
 
 
@@ -170,7 +172,9 @@ def admit(pool, replica, decodes, may_admit):
         if hash_tokens:
             pool.counts.looked_up_tokens += target
             pool.counts.cached_tokens += hits * hash_tokens
-            seat.cached = hits * hash_tokens
+            if hits or seat.has_more:
+                begin_more(pool, head)
+                pool.more[head.seat].cached = hits * hash_tokens
         tokens = min(missing, budget) if chunked else missing
         add_chunk(pool, replica, head, tokens)
         budget -= tokens
@@ -203,7 +207,8 @@ def admit_batch(pool, replica):
         request = pool.requests[slot]
         seat = pool.seats[request.seat]
         seat.chunk, slot = prompt, seat.next_chunk
-        seat.padded_prompt, seat.padded_output = prompt, output
+        begin_more(pool, request)
+        pool.more[request.seat].padded_prompt, seat.padded_output = prompt, output
         take_blocks(pool, replica, held_blocks(pool, replica, request))
 
 

@@ -29,7 +29,7 @@ def held_blocks(pool, replica, request):
     """KV blocks of a request that is admitted; a closed batch pads."""
     seat = pool.seats[request.seat]
     if seat.padded_output:
-        return blocks_of(pool, seat.padded_prompt + seat.padded_output)
+        return blocks_of(pool, pool.more[request.seat].padded_prompt + seat.padded_output)
     return blocks_of(pool, max(context_of(replica, request), request.target))
 
 

@@ -21,6 +21,7 @@ from sim.engine.serving.kernel.runs import (
     share,
     stand_still,
 )
+from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
 from sim.engine.serving.kernel.weights import used_less, weigh, weigh_tokens
@@ -133,12 +134,13 @@ def part(whole, share, of):
 
 
 @inner
-def step(pool, seat, gap):
+def step(pool, request, seat, gap):
     """A step has brought a token after a gap; whether steps are told from tokens depends on there being drafts."""
     observe(pool, ITL, gap, 1)
     if pool.draft_tokens:
         observe(pool, STEP_GAP, gap, 1)
-        seat.steps += 1
+        begin_more(pool, request)
+        pool.more[request.seat].steps += 1
     seat.last_ns = pool.now
 
 
@@ -155,9 +157,10 @@ def emit_drafted(pool, replica):
             if request.ready:
                 seat = pool.seats[request.seat]
                 context = request.context
-                seat.own_nj += per_read * (context + 1)
-                chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + seat.turns) >> np.uint64(11))
-                seat.turns += 1
+                more = pool.more[request.seat]
+                more.own_nj += per_read * (context + 1)
+                chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + more.turns) >> np.uint64(11))
+                more.turns += 1
                 tokens = np.int64(1)
                 for i in range(pool.draft_tokens):
                     if chance < pool.accept[i]:
@@ -168,7 +171,7 @@ def emit_drafted(pool, replica):
                 seat.emitted += tokens
                 request.joined_at = replica.iteration
                 gap = replica.start_ns - seat.last_ns + (replica.span >> FRACTION_BITS)
-                step(pool, seat, gap)
+                step(pool, request, seat, gap)
                 if tokens > 1:
                     observe(pool, ITL, 0, tokens - 1)
                 replica.context += tokens
@@ -240,7 +243,7 @@ def chunk_done(pool, replica, request, seat):
     padded = seat.padded_output
     if padded:
         replica.load.pending -= request.target
-        request.context = seat.padded_prompt
+        request.context = pool.more[request.seat].padded_prompt
     else:
         replica.load.pending -= tokens
         request.context += tokens
@@ -259,7 +262,7 @@ def chunk_done(pool, replica, request, seat):
     if request.first_ns < 0:
         request.first_ns = seat.last_ns = pool.now
     else:
-        step(pool, seat, pool.now - seat.last_ns)
+        step(pool, request, seat, pool.now - seat.last_ns)
     request.ready = 1
     replica.load.pending += 1
     weigh_tokens(pool, replica)

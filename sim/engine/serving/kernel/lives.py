@@ -25,7 +25,7 @@ def begin_anew(pool, request):
     if request.seat >= 0:
         seat = pool.seats[request.seat]
         pool.counts.wasted_tokens += seat.emitted
-        clear_seat(seat)
+        clear_seat(pool, request)
     request.stamp += 1
     reset(request)
 
@@ -95,8 +95,10 @@ def tell(pool, request, seat, status):
     row.replica = request.replica
     row.prompt_tokens = request.prompt
     row.output_tokens = request.output
-    row.cached_tokens = seat.cached
-    row.preemptions = seat.preemptions
+    row.cached_tokens = row.preemptions = 0
+    if seat.has_more:
+        more = pool.more[request.seat]
+        row.cached_tokens, row.preemptions = more.cached, more.preemptions
     row.attempts = request.attempts
     row.prefill_ns = seat.prefill_ns
     row.decode_ns = seat.decode_ns
@@ -126,7 +128,10 @@ def judge(pool, request, seat):
     counts.itl_ns += now - request.first_ns
     gaps = seat.emitted - 1
     counts.itl_count += gaps
-    counts.step_gap_count += seat.steps if pool.draft_tokens else gaps
+    if not pool.draft_tokens:
+        counts.step_gap_count += gaps
+    elif seat.has_more:
+        counts.step_gap_count += pool.more[request.seat].steps
     tpot = np.int64(0)
     if output > 1:
         tpot = (now - request.first_ns) // (output - 1)

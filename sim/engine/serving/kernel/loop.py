@@ -22,7 +22,7 @@ from sim.engine.serving.kernel.queues import (
     unlink,
     wait,
 )
-from sim.engine.serving.kernel.routing import route
+from sim.engine.serving.kernel.routing import ROUND_ROBIN, fetch_next, route
 from sim.engine.serving.kernel.runs import settle, shorten
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.weights import weigh
@@ -128,6 +128,8 @@ def dispatch(pool, request, role, turn):
     replica.load.pending += pending_of(request)
     weigh(pool, replica)
     wait(pool, replica, request, False)
+    if pool.n_leaves >= MANY and pool.router != ROUND_ROBIN:
+        fetch_next(pool, pool.open[role], request, role, 4 + turn)
     # Who cannot enter before the batch changes need not cut the run short.
     if not replica.busy:
         touch(pool, replica)

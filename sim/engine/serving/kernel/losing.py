@@ -21,7 +21,12 @@ def kill(pool, replica):
             else:
                 pool.n_running -= 1
             if request.finish_key >= 0:  # decoding: what it has emitted follows from the iterations gone by
-                pool.seats[request.seat].emitted += replica.iteration - request.joined_at
+                seat = pool.seats[request.seat]
+                seat.emitted += replica.iteration - request.joined_at
+                seat.decode_ns = seat.decode_nj = 0
+                if seat.has_more:
+                    more = pool.more[request.seat]
+                    seat.decode_ns, seat.decode_nj = more.decode_ns, more.decode_nj
             lose(pool, request)
             pool.sent[count] = slot
             count += 1

@@ -36,7 +36,7 @@ def route(pool, request, role, turn):
     if router == RANDOM:
         return choices.replicas[np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(choices.n))]
     if router == POWER_OF_TWO:
-        return better_of_two(pool, choices, request, turn)
+        return better_of_two(pool, choices, request.ordinal, turn)
     if router == LEAST_KV:
         return least_kv(pool, role)
     if role != p.DECODE and router == SESSION and request.session >= 0:
@@ -50,8 +50,8 @@ def route(pool, request, role, turn):
 
 @inner
 def in_turn(pool, choices):
-    """The one after the last chosen; after the last of them, the first. Where they are many, that which follows is on
-    its way to the processor's caches by when it is its turn."""
+    """The one after the last chosen; after the last of them, the first. Where they are many, those that follow are on
+    their way to the processor's caches by when it is their turn."""
     at, n = choices.place, choices.n
     following = choices.following
     if at > n or (at < n and choices.replicas[at] < following) or (at and choices.replicas[at - 1] >= following):
@@ -62,18 +62,40 @@ def in_turn(pool, choices):
     chosen = choices.replicas[at]
     choices.following = chosen + 1
     if n >= MANY:
-        fetch(pool.replicas[choices.replicas[min(at + 1, n - 1)]])
+        fetch(pool.replicas[choices.replicas[min(at + 2, n - 1)]])
+        fetch_queues(pool, choices.replicas[min(at + 1, n - 1)])
     return chosen
 
 
 @inner
-def better_of_two(pool, choices, request, turn):
+def fetch_queues(pool, index):
+    """Where the first class waits at a replica is on its way; that replica itself is here."""
+    fetch(pool.replicas[index].waiting[0])
+
+
+@inner
+def fetch_next(pool, choices, request, role, turn):
+    """Whom the next to arrive will most likely be given to is on its way, where replicas are many."""
+    router = pool.router
+    if router == RANDOM:
+        index = choices.replicas[np.int64(draw(pool.seed, request.ordinal + 1, turn) % np.uint64(choices.n))]
+    elif router == POWER_OF_TWO:
+        index = better_of_two(pool, choices, request.ordinal + 1, turn)
+    elif pool.compared:
+        index = lightest(pool, role)
+    else:
+        return
+    fetch(pool.replicas[index])
+
+
+@inner
+def better_of_two(pool, choices, ordinal, turn):
     """Of two at random the one with fewer requests."""
     n = choices.n
     if n == 1:
         return choices.replicas[0]
-    a = np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(n))
-    b = np.int64(draw(pool.seed, request.ordinal, turn + (1 << 32)) % np.uint64(n - 1))
+    a = np.int64(draw(pool.seed, ordinal, turn) % np.uint64(n))
+    b = np.int64(draw(pool.seed, ordinal, turn + (1 << 32)) % np.uint64(n - 1))
     if b >= a:
         b += 1
     a, b = choices.replicas[a], choices.replicas[b]

@@ -15,6 +15,7 @@ from sim.engine.serving.kernel.costs import (
     observe_run,
 )
 from sim.engine.serving.kernel.queues import next_decoding, plan_finish, set_end, touch
+from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import begun_blocks
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, observe
 from sim.engine.serving.plan import FRACTION_BITS
@@ -31,7 +32,11 @@ def join(pool, replica, request):
     seat = pool.seats[request.seat]
     if seat.last_ns != pool.now:
         replica.late = 1
-    seat.acc_ns, seat.acc_nj, seat.own_nj = replica.share_ns, replica.share_nj, 0
+    if pool.draft_tokens or seat.has_more or seat.decode_ns or seat.decode_nj:
+        begin_more(pool, request)
+        more = pool.more[request.seat]
+        more.decode_ns, more.decode_nj, more.own_nj = seat.decode_ns, seat.decode_nj, 0
+    seat.decode_ns, seat.decode_nj = replica.share_ns, replica.share_nj
     replica.decoding += 1
     replica.context += context + 1
     if pool.draft_tokens:
@@ -50,9 +55,13 @@ def leave_decode(pool, replica, request):
     turns = replica.iteration - request.joined_at
     before = request.context
     seat = pool.seats[request.seat]
-    own = seat.own_nj + energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
-    seat.decode_ns += replica.share_ns - seat.acc_ns
-    seat.decode_nj += replica.share_nj - seat.acc_nj + own
+    own = energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
+    seat.decode_ns = replica.share_ns - seat.decode_ns
+    seat.decode_nj = replica.share_nj - seat.decode_nj + own
+    if seat.has_more:
+        more = pool.more[request.seat]
+        seat.decode_ns += more.decode_ns
+        seat.decode_nj += more.decode_nj + more.own_nj
     if turns:
         seat.last_ns = replica.last_token_ns
     seat.emitted += turns

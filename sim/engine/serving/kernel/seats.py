@@ -14,15 +14,27 @@ def take_seat(pool, request):
         pool.n_seats += 1
     request.seat = at
     seat = pool.seats[at]
-    seat.decode_ns = seat.decode_nj = seat.prefill_ns = seat.prefill_nj = 0
-    seat.cached = seat.preemptions = seat.turns = 0
-    clear_seat(seat)
+    seat.decode_ns = seat.decode_nj = seat.prefill_ns = seat.prefill_nj = seat.has_more = 0
+    clear_seat(pool, request)
 
 
 @inner
-def clear_seat(seat):
+def clear_seat(pool, request):
     """As nothing had been done for its request yet, in this attempt."""
+    seat = pool.seats[request.seat]
     seat.last_ns = -1
-    seat.emitted = seat.own_nj = seat.held = seat.steps = 0
-    seat.padded_prompt = seat.padded_output = 0
+    seat.emitted = seat.held = seat.padded_output = 0
     seat.swapped = seat.abandoned = 0
+    if seat.has_more:
+        pool.more[request.seat].steps = 0
+
+
+@inner
+def begin_more(pool, request):
+    """There is a row of what is kept of a few for this one, too."""
+    seat = pool.seats[request.seat]
+    if not seat.has_more:
+        seat.has_more = 1
+        more = pool.more[request.seat]
+        more.decode_ns = more.decode_nj = more.own_nj = 0
+        more.padded_prompt = more.cached = more.preemptions = more.turns = more.steps = 0
