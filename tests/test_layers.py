@@ -245,10 +245,28 @@ NOT_TO_CHECK = {"networkx", "numba", "pandas", "pint", "pyarrow", "rich", "scipy
 """What ``coldaisle check`` of a scenario without traces, laws of draws and odd units does without: the engine, too."""
 
 
+NOT_NAMED = (
+    "campaign",
+    "facility",
+    "federated",
+    "grid",
+    "inference",
+    "jobs",
+    "onsite",
+    "policies",
+    "routes",
+    "schedulers",
+)
+NOT_NAMED += ("serving", "split", "uncertainty", "weather")
+"""Parts of a scenario that ``bloom-training`` has not."""
+
+
 def test_checking_loads_nothing_that_only_some_scenarios_need() -> None:
     code = "import sim, sys; assert not sim.check('bloom-training'); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {name.partition(".")[0] for name in shown.stdout.split()} & NOT_TO_CHECK == set()
+    loaded = set(shown.stdout.split())
+    assert {name.partition(".")[0] for name in loaded} & NOT_TO_CHECK == set()
+    assert loaded & {f"sim.spec.{part}" for part in NOT_NAMED} == set()
 
 
 def test_a_run_without_jobs_as_rows_loads_no_pandas(tmp_path: Path) -> None:
