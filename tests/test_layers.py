@@ -245,7 +245,7 @@ NOT_TO_CHECK = {"networkx", "numba", "pandas", "pint", "pyarrow", "rich", "scipy
 """What ``coldaisle check`` of a scenario without traces, laws of draws and odd units does without: the engine, too."""
 
 
-NOT_NAMED = (
+NOT_NAMED = {
     "campaign",
     "facility",
     "federated",
@@ -256,8 +256,11 @@ NOT_NAMED = (
     "policies",
     "routes",
     "schedulers",
-)
-NOT_NAMED += ("serving", "split", "uncertainty", "weather")
+    "serving",
+    "split",
+    "uncertainty",
+    "weather",
+}
 """Parts of a scenario that ``bloom-training`` has not."""
 
 
