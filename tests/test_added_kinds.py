@@ -237,6 +237,7 @@ def test_what_a_package_adds_is_known_by_all_that_it_installs(tmp_path: Path, mo
     helper.write_text("HOURS = 1\n")
     (tmp_path / "broken-1.2.dist-info" / "RECORD").write_text("broken.py,,\nhelper_of_broken.py,,\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken", raising=False)  # that of another test, whose folder is gone
     forget()
     try:
         before = kinds.plugins()

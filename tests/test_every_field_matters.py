@@ -15,6 +15,7 @@ import pytest
 
 import sim
 from sim import kinds
+from sim.later import meant
 from sim.profiles import failures as parts
 from sim.results.results import Results
 from sim.spec import campaign, compression, factors, failures, federated, networks, traces, training
@@ -475,6 +476,7 @@ Architectures change FLOP and memory in ``test_training_flops``; work of other k
 
 def _below(annotation: Any) -> Iterator[type[Spec]]:
     """Classes that may be written where something is annotated so."""
+    annotation = meant(annotation)
     if isinstance(annotation, type) and issubclass(annotation, kinds.Choice):
         yield from annotation.alternatives()
     elif isinstance(annotation, type) and issubclass(annotation, Spec):

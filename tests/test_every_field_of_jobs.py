@@ -16,6 +16,7 @@ import pytest
 
 import sim
 from sim import kinds
+from sim.later import meant
 from sim.spec import generated_jobs, job_laws, placements, schedulers, sharing
 from sim.spec import jobs as rows
 from sim.spec import power_limits as power
@@ -363,6 +364,7 @@ ELSEWHERE = {"TraceJobs", "ThroughputLoad", "MeasuredLoad", "NameplateLoad"}
 
 def _below(annotation: Any) -> Iterator[type[Spec]]:
     """Classes that may be written where something is annotated so."""
+    annotation = meant(annotation)
     if isinstance(annotation, type) and issubclass(annotation, kinds.Choice):
         yield from annotation.alternatives()
     elif isinstance(annotation, type) and issubclass(annotation, Spec):
