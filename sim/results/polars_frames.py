@@ -39,7 +39,7 @@ class PolarsFrames:
     >>> import sim
     >>> frame = sim.run("bloom-training-physical").polars.ledger()
     >>> round(frame["energy_j"].sum() / 3.6e6)  # kWh
-    352417
+    461040
     """
 
     results: Results

@@ -122,7 +122,7 @@ class Results:
         >>> ledger = sim.run("bloom-training-physical").ledger()
         >>> energy_j = ledger.groupby("component", observed=True).energy_j.sum()
         >>> (energy_j / 3.6e6).round().astype(int).nlargest(2).to_dict()  # kWh
-        {'gpu': 266151, 'cpu': 19059}
+        {'gpu': 370490, 'psu_loss': 20401}
         """
         return self._frame("ledger")
 
