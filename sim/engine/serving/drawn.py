@@ -80,7 +80,9 @@ def at_work(drawn: Ints, span_ns: int, group: ReplicaGroup) -> tuple[int, float,
     active_ns = min(lanes_ns, span_ns)
     dynamic_w = dynamic_nj * J_PER_NJ * NS_PER_S / group.gpus
     link_w = link_nj * J_PER_NJ * NS_PER_S / group.gpus / span_ns
-    at_work_w = (dynamic_w / active_ns if active_ns else 0.0) + float(waiting_stages_w(lanes_ns, active_ns, group))
+    at_work_w = dynamic_w / active_ns if active_ns else 0.0
+    if group.lanes > 1:
+        at_work_w += float(waiting_stages_w(lanes_ns, active_ns, group))
     return active_ns, group.loaded_w + link_w + at_work_w, link_w
 
 
