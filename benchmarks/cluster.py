@@ -27,7 +27,7 @@ from benchmarks.cluster_peers import Run, measured
 from benchmarks.table import Row
 from sim.engine.fleet import records as k
 from sim.engine.fleet.fast import FastFleet
-from sim.engine.fleet.machines import PoolShape
+from sim.engine.fleet.shape import PoolShape
 from sim.loading.scenario import load_scenario
 from sim.results.files import to_yaml
 from sim.running.run import built_of

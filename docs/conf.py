@@ -20,8 +20,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 import pages  # noqa: E402 (found only now)
 from sphinx.application import Sphinx  # noqa: E402 (after it)
-from sphinx.domains.python import ObjectEntry, PythonDomain  # noqa: E402
-from sphinx.environment import BuildEnvironment  # noqa: E402
+from sphinx.domains.python import ObjectEntry, PythonDomain  # noqa: E402 (after it)
+from sphinx.environment import BuildEnvironment  # noqa: E402 (after it)
 
 pages.write(HERE / "_generated")
 

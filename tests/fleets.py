@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sim.engine.clock import Clock
 from sim.engine.fleet.fleet import Fleet
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.shape import PoolShape
 from sim.signals import Signal
 from sim.units import HOUR_NS
 

@@ -15,8 +15,8 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.draws import Share, node_draws
 from sim.engine.fleet.fleet import Fleet
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.nodes import Nodes
 from sim.engine.service import ServicePlan
 from sim.engine.training import TrainingJob

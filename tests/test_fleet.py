@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.accounting.ledger import Ledger
-from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, RANKS, Machines, PoolShape
+from sim.engine.fleet.machines import AWAY, BOOTING, OFF, ON, RANKS, Machines
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, Keeps
 from sim.engine.fleet.request import Place, Request
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.quotas import Quota, Quotas
 from sim.engine.fleet.scheduling import Decision, Preempt, Start, View
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.world import Outcome
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI, OUTCOMES, PACE_STATES, Allocations

@@ -14,12 +14,13 @@ import sim
 from sim.build.gangs import gang_in, straddling_rate
 from sim.build.resolved import Resolved
 from sim.engine.fleet.islands import split
-from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.placements.spread import Spread
 from sim.engine.fleet.placements.topology import Topology
 from sim.engine.fleet.request import Place, Request
+from sim.engine.fleet.shape import PoolShape
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.node import NodeProfile, link_of

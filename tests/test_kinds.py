@@ -39,9 +39,10 @@ from sim.build.weather import weather_series
 from sim.content import content_hash
 from sim.engine.clock import Clock
 from sim.engine.fleet.fleet import Fleet as MachineFleet
-from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Placement, Scheduler
+from sim.engine.fleet.shape import PoolShape
 from sim.errors import SignalRangeError
 from sim.kinds import Choice, Kind
 from sim.measure.readers import formats

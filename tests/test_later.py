@@ -89,7 +89,7 @@ def test_its_schema_is_that_of_the_class(asking: ModuleType) -> None:
 
 def test_imports_of_others_are_as_ever(asking: ModuleType) -> None:
     assert asking.Spec is later_module.meant(asking.Spec)
-    import thing  # type: ignore[import-not-found]
+    import thing  # type: ignore[import-not-found]  # the fixture wrote it
 
     assert thing.twice(1) == 2
 

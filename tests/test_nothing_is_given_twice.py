@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.best_fit import BestFit
 from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask
@@ -27,6 +26,7 @@ from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.priority import Priority
 from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Decision, Placement, Scheduler, View
+from sim.engine.fleet.shape import PoolShape
 from sim.profiles.catalog import Catalog
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import Instances

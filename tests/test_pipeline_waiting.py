@@ -28,7 +28,7 @@ class Pipeline:
 
 
 def watts(lanes: int, lanes_ns: int, active_ns: int, polling: float = 31.0) -> float:
-    return float(waiting_stages_w(lanes_ns, active_ns, Pipeline(lanes, polling)))  # type: ignore[arg-type]
+    return float(waiting_stages_w(lanes_ns, active_ns, Pipeline(lanes, polling)))  # type: ignore[arg-type]  # as much of one as it asks
 
 
 @given(st.integers(2, 16), st.integers(1, 10**12))

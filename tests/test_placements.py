@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine.fleet.machines import AWAY, Machines, PoolShape
+from sim.engine.fleet.machines import AWAY, Machines
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.best_fit import BestFit
 from sim.engine.fleet.placements.fgd import LeastFragmentation, TypicalTask, expected_fragment, fragmentation
@@ -20,6 +20,7 @@ from sim.engine.fleet.placements.spread import Spread
 from sim.engine.fleet.placements.topology import Topology
 from sim.engine.fleet.request import Place, Places, Request
 from sim.engine.fleet.scheduling import Placement
+from sim.engine.fleet.shape import PoolShape
 from sim.workload.jobs.table import JobTable
 from sim.workload.jobs.traces import read_jobs
 from tests import fleets

@@ -15,10 +15,10 @@ import sim
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster
 from sim.engine.fleet.fleet import Fleet
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.nodes import Nodes
 from sim.engine.training import TrainingJob
 from sim.units import NS_PER_S

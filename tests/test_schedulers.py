@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.schedulers.carbon_aware import WaitWithinSlack
 from sim.engine.fleet.schedulers.conservative import Conservative
@@ -25,6 +24,7 @@ from sim.engine.fleet.schedulers.quotas import Quota, Quotas
 from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.schedulers.spot import Spot
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.shape import PoolShape
 from sim.signals import Signal
 from sim.units import HOUR_NS
 from tests.fleets import Job, Played, overbooked, partial_gangs

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.request import Request
@@ -19,6 +18,7 @@ from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Decision, Placement, Reserve, Scheduler, View
+from sim.engine.fleet.shape import PoolShape
 from tests.fleets import Job, Played, overbooked, partial_gangs
 
 S = 1_000_000_000

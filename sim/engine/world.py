@@ -13,9 +13,9 @@ from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Spares
 from sim.engine.draws import NodeHardware
 from sim.engine.fleet.fleet import Fleet
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.kernels.loading import FLEET, is_at_hand
 from sim.engine.meter import Looks, Recorder
 from sim.engine.nodes import Nodes

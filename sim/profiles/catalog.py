@@ -87,7 +87,7 @@ def shipped_folder(name: str) -> Path:
 @cache
 def any_profile() -> Any:
     """What reads a profile of any kind, and says which there are."""
-    return Annotated[Union[tuple(map(meant, _CLASSES.values()))], Field(discriminator="kind")]  # noqa: UP007
+    return Annotated[Union[tuple(map(meant, _CLASSES.values()))], Field(discriminator="kind")]  # noqa: UP007 (of as many as there are)
 
 
 @lru_cache(maxsize=256)

@@ -37,7 +37,8 @@ MOST_GPUS = 10_000_000
 
 
 class ThroughputLoad(Spec):
-    """GPU power from achieved rates of work, per GPU: the profile's loaded power plus energy per FLOP and per byte."""
+    """GPU power from rates of work achieved by one GPU that is at work: the profile's loaded power, what being clocked
+    up and multiprocessors at work take where it has them, however low the rates, and energy per FLOP and per byte."""
 
     kind: Literal["throughput"]
     compute: OperationRate = Field(description="Hardware FLOP/s achieved by one GPU, recomputation included.")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.fleet import records as k
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.possible import Possible
 from sim.engine.fleet.request import Request
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.kernels.loading import FLEET, loaded
 
 Ints = npt.NDArray[np.int64]

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from sim.engine.fleet import records as k
 from sim.engine.fleet.fast import FastFleet, Held, Rules
-from sim.engine.fleet.machines import PoolShape
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.packed import Packed
 from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, RowsRecord
@@ -26,6 +25,7 @@ from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.queueing import Backfill
 from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.fleet.shape import PoolShape
 from sim.workload.allocations import OUTCOMES, PACE_STATES, Allocations
 from sim.workload.jobs.table import UNKNOWN
 

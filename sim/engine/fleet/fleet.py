@@ -10,10 +10,11 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.fleet.alike import places_of_all, starts_who_has_room
-from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.possible import Possible, could_admit, placements_of, starts_smaller
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.scheduling import Decision, Preempt, Reserve, Scheduler, Start, fault
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.fleet.usage import LABELS
 from sim.errors import RunError
 from sim.later import later

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +19,9 @@ import numpy.typing as npt
 from sim.engine.fleet.bit_sets import as_bits, members
 from sim.engine.fleet.islands import Islands
 from sim.engine.fleet.request import NODE, PART, SLOTS, WHOLE, Place, Places, Request, beside
+from sim.engine.fleet.shape import PoolShape
 from sim.engine.fleet.slot_parts import SlotParts
 from sim.engine.fleet.tenancy import Tenancy
-
-if TYPE_CHECKING:
-    from sim.profiles.gpu_parts import SharedGPU
-
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,25 +30,6 @@ ON, BOOTING, OFF, AWAY = range(4)
 RANKS = (ON, BOOTING, OFF)
 SOON = 32
 """Nodes of a set that are found one by one; most who look take the first."""
-
-
-@dataclass(frozen=True)
-class PoolShape:
-    """``count`` nodes with ``slots`` each. ``cpu_milli`` and ``memory_mib`` are of a node, None where they do not
-    count; ``rack_of`` gives the rack of each node (all in one, where it is empty), ``shared`` says that parts of a slot
-    may be given away, and ``sharing`` to whom at once, where that is more than a sum. ``island_slots`` of a node are
-    joined more closely than its others (0: all are alike)."""
-
-    name: str
-    count: int
-    slots: int
-    cpu_milli: int | None = None
-    memory_mib: int | None = None
-    shared: bool = False
-    rack_of: tuple[int, ...] = ()
-    powered: bool = True
-    sharing: SharedGPU | None = None
-    island_slots: int = 0
 
 
 class PowerRoom(Protocol):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 
-from sim.engine.fleet.machines import Machines, PoolShape
+from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.scheduling import Placement
+from sim.engine.fleet.shape import PoolShape
 from sim.later import later
 
 with later():
