@@ -89,7 +89,7 @@ def _peak_mib() -> float:
 
 @contextmanager
 def _dask(workers: int, folder: Path) -> Iterator[str]:
-    """The address of a scheduler with so many workers of one thread, set as the README says; without nannies."""
+    """Address of a scheduler with so many workers of one thread, set as ``docs/studies.md`` says, without nannies."""
     known = folder / "scheduler.json"
     quiet = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s"}
     with ExitStack() as stack:

@@ -111,7 +111,7 @@ def summary_pages() -> Iterator[tuple[str, str]]:
 
 _SUMMARY = """\
 What ``summary.json`` holds. In a path ``*`` stands for any name and ``[]`` for each item of a list. What was not
-modelled is absent, never zero. ``coldaisle schema summary`` prints the same as JSON Schema.
+modelled is absent, never zero. ``coldaisle schema --of summary`` prints the same as JSON Schema.
 """
 
 

@@ -11,7 +11,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.layers import layers_of
 from sim.profiles.model import Architecture, ModelShape, shape
 from sim.profiles.step import IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.terms import Device, Layout, Precision, Stack, Terms
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,12 +53,14 @@ def cost_of(
     architecture's."""
     where = at if at is not None else layout(1)
     return iteration_cost(
-        layers_of(architecture).on(int(np.asarray(where.tensor))),
-        model if model is not None else shape(architecture),
-        device,
-        stack,
-        where,
-        precision,
+        Terms(
+            layers_of(architecture).on(int(np.asarray(where.tensor))),
+            model if model is not None else shape(architecture),
+            device,
+            stack,
+            where,
+            precision,
+        ),
         tokens=np.arange(most_tokens + 1.0),
         most_sampled=float(most_tokens) if most_sampled is None else most_sampled,
         block_tokens=16,

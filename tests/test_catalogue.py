@@ -1,4 +1,4 @@
-"""The catalogue of quantities: whole, true to its own names, and where the README's rows come from."""
+"""The catalogue of quantities: whole, true to its own names, and where the rows of words come from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.small import small
 from tests.test_places import regions
 from tests.test_power_alone import row_of
 from tests.test_project import project, search
-from tests.test_readme import README
+from tests.test_readme import DOCS
 from tests.test_serving_service import SMALL, trace
 from tests.test_throttle_policy import scenario as throttled
 from tests.training_worlds import failing_world
@@ -351,9 +351,9 @@ def test_a_path_is_told_in_words(path: str, words: str) -> None:
     assert in_words(path) == words
 
 
-def test_the_readme_explains_quantities_as_the_catalogue_does() -> None:
+def test_the_page_of_words_explains_quantities_as_the_catalogue_does() -> None:
     rows = [f"| {word} | `{path}` | {unit} | {meaning} |" for word, path, unit, meaning in explained()]
-    text = README.read_text(encoding="utf-8")
+    text = (DOCS / "words.md").read_text(encoding="utf-8")
     table = text.partition("| quantity |")[2].partition("\n\n")[0].splitlines()[2:]
     assert table == rows
 

@@ -15,8 +15,10 @@ from sim.accounting.site import account_site
 from sim.facility.chiller import LOWEST_LOAD, Chiller, carnot_share, chiller_power_w, part_load_power
 from sim.facility.electrical import curve_through, installed_w
 from sim.facility.plant import Plant
+from sim.facility.tower import Tower, evaporated_share, water_l_per_s
 from sim.signals import Signal
 from sim.units import HOUR_NS, J_PER_KWH
+from sim.weather.series import Air
 from tests.plants import COOLING, EVAPORATES, FACILITY, UPS, plant, plant_spec, weather
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -33,6 +35,11 @@ def one(cooling: str, it_w: float, wet_c: float, depression_k: float, **changes:
     """The building's answer for one hour."""
     built = plant(cooling, weather(wet_c + depression_k, wet_c), **changes)
     return built, built.evaluate({"gpu": np.array([it_w])}, EDGES)
+
+
+def air(dry_c: float, wet_c: float) -> Air:
+    """Outdoor air of one hour."""
+    return weather(dry_c, wet_c).on_bins(EDGES)
 
 
 def cooling_w(built: Plant, it_w: float) -> float:
@@ -88,6 +95,30 @@ def test_water_never_exceeds_what_the_rejected_heat_evaporates(
     cycles = 3 if kind == "adiabatic" else 5
     blowdown, drift = bins.water_l_per_s["blowdown"][0], bins.water_l_per_s.get("drift", np.zeros(1))[0]
     assert blowdown + drift <= bins.water_l_per_s["evaporation"][0] / (cycles - 1) + drift + 1e-12
+
+
+@given(loads, wet_bulbs, st.floats(2.0, 12.0))
+def test_blowdown_keeps_salts_at_their_cycles(heat_w: float, wet_c: float, cycles: float) -> None:
+    """Salts come with the make-up and leave with blowdown and drift: make-up over these is the cycles."""
+    tower = Tower(1e7, 0.01, 4.0, 5.6, cycles)
+    water = water_l_per_s(np.array([heat_w]), air(wet_c + 5.0, wet_c), tower)
+    leaving = water["blowdown"] + water["drift"]
+    assume(water["blowdown"][0] > 0.0)
+    assert (water["evaporation"] + leaving)[0] / leaving[0] == pytest.approx(cycles, rel=1e-9)
+
+
+@given(wet_bulbs, depressions)
+def test_air_leaves_a_tower_at_the_mean_of_its_water(wet_c: float, depression_k: float) -> None:
+    """Merkel: the air knows the water between approach and approach + range above the wet bulb by its middle alone."""
+    met = air(wet_c + depression_k, wet_c)
+    shares = [evaporated_share(met, Tower(1e7, 0.01, approach, range_k, 5.0)) for approach, range_k in ((4, 6), (6, 2))]
+    assert shares[0] == pytest.approx(shares[1], rel=1e-12)
+
+
+def test_half_of_winter_heat_leaves_a_tower_as_warmth() -> None:
+    """Saturated air at 0 degC that leaves at 7: enthalpy 9.5 to 22.6 kJ/kg, of it 2,490 J/g x (6.2 - 3.8) g/kg of
+    vapour (ASHRAE Handbook, Fundamentals, 2017, chapter 1, table 2), 46 %."""
+    assert evaporated_share(air(0.001, 0.0), Tower(1e7, 0.01, 4.0, 6.0, 5.0))[0] == pytest.approx(0.46, abs=0.01)
 
 
 def test_a_chiller_site_with_five_cycles_uses_at_most_2_2_litres_per_kwh() -> None:

@@ -149,6 +149,33 @@ def test_of_a_change_the_same_work_errs_once_and_other_work_twice() -> None:
     assert reach_of_change(first, ModelError((), ()), 1.0, 1.0) == pytest.approx((50.0, 25.0))
 
 
+def test_work_that_stands_twice_in_a_run_is_one_sum() -> None:
+    """Two of three equal trainings are given up: their error is that of the two, whichever they are called."""
+    three, one = (ModelError(tuple(term("a", "x") for _ in range(count)), ()) for count in (3, 1))
+    assert reach_of_change(three, three, 1.0, 1.0) == (0.0, 0.0)
+    assert reach_of_change(three, one, 1.0, 1.0) == pytest.approx((100.0, 50.0))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), AMOUNTS), max_size=6))
+def test_a_run_beside_nothing_changes_by_all_that_it_may_be_off(parts: list[tuple[str, str, float]]) -> None:
+    terms = ModelError(tuple(term(name + stack, stack, kwh) for name, stack, kwh in parts), ())
+    nothing = ModelError((), ())
+    less, more = terms.reach(2.0)
+    assert reach_of_change(nothing, terms, 1.0, 2.0) == pytest.approx((less, more))
+    assert reach_of_change(terms, nothing, 2.0, 1.0) == pytest.approx((more, less))
+
+
+def test_a_cap_of_the_pool_is_other_work_though_the_job_says_the_same(judged: Results) -> None:
+    """A cap outside of the job's block changes what its boards do, so the model errs anew."""
+    capped = copy.deepcopy(judged.scenario)
+    when = {"kind": "daily", "since": "00:00", "until": "23:59"}
+    capped["policies"] = [{"kind": "power-cap", "target": "dgx-a100", "cap": "250 W", "when": when}]
+    less = copy.deepcopy(judged.summary)
+    less["energy_kwh"]["facility"] *= 0.9
+    (energy,) = sim.compare(judged, replace(judged, scenario=capped, summary=less)).model_changes[0]
+    assert not energy.survives
+
+
 def test_a_comparison_says_what_survives(judged: Results) -> None:
     cleaner = copy.deepcopy(judged.summary)
     cleaner["carbon_kg"]["total"] *= 0.5

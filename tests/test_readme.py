@@ -1,5 +1,5 @@
-"""The commands and code of the README, and the commands of the guide, run as printed, from a folder where only the
-package is at hand."""
+"""The commands and code of the README and of the pages of ``docs/``, run as printed, where only the package is at
+hand."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ import pytest
 from ruamel.yaml import YAML
 
 import sim
+from sim.results.results import Results
 from tests.commands import coldaisle
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-PAGES = [README.parent / "docs" / name for name in ("guide.md", "index.md")]
+DOCS = README.parent / "docs"
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.stem not in ("changes", "CONTRIBUTING")]
+"""Those that a user reads; what a contributor's page shows is carried out by ``tests/test_recipes.py``."""
 SET_UP = ("make ", "pip ", "git ", "python -m venv")
 """What a clean clone proves, and not a test inside of one."""
 
@@ -31,28 +34,59 @@ def blocks(language: str, page: Path = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
-def test_its_commands_run_in_order(tmp_path: Path, page: Path) -> None:
+@pytest.fixture(scope="module")
+def physical() -> Results:
+    return sim.run("bloom-training-physical")
+
+
+WITH_COMMANDS = [page for page in (README, *PAGES) if blocks("console", page)]
+
+
+def test_pages_with_commands_are_found() -> None:
+    assert {"README", "guide", "index", "site", "serving", "studies"} <= {page.stem for page in WITH_COMMANDS}
+
+
+FENCED = re.compile(r"^```(console|text)\n(.*?)^```$(\n(?=\n?```text$))?", flags=re.DOTALL | re.MULTILINE)
+"""A block of commands or of text, and whether text follows it at once: that is what the commands print."""
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
+def test_its_commands_run_in_order_and_print_what_it_shows(tmp_path: Path, page: Path) -> None:
     """The first, and what a shell has to read, as processes; the others within this one."""
-    lines = [line[2:] for block in blocks("console", page) for line in block.splitlines() if line.startswith("$ ")]
-    commands = [line for line in lines if not line.startswith(SET_UP)]
-    assert len(commands) >= (10 if page == README else 2)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for at, line in enumerate(commands):
-        if line.startswith("coldaisle open "):
-            serves_until_interrupted(line, tmp_path, environment)
+    printed: list[str] = []
+    commands = 0
+    shows = False
+    for language, block, text_follows in FENCED.findall(page.read_text(encoding="utf-8")):
+        if language == "text":
+            missing = [line for line in map(str.rstrip, block.splitlines()) if line not in printed]
+            assert not shows or missing == []
+            shows = False
             continue
-        expected = re.search(r"\s# exit (\d+)$", line)
-        command, wanted = (line[: expected.start()], int(expected[1])) if expected else (line, 0)
-        program, *words = shlex.split(command)
-        if at == 0 or program != "coldaisle" or set(command) & set("|<>;&$`*?~"):
-            done = subprocess.run(
-                ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-            )
-        else:
-            done = coldaisle(*words, cwd=tmp_path)
-        assert done.returncode == wanted, f"{command}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
+        printed, shows = [], bool(text_follows)
+        lines = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+        for line in (line for line in lines if not line.startswith(SET_UP)):
+            printed += run_as_printed(line, tmp_path, environment, as_process=not commands)
+            commands += 1
+    assert commands >= (10 if page == README else 1)
+
+
+def run_as_printed(line: str, folder: Path, environment: dict[str, str], *, as_process: bool) -> list[str]:
+    """Runs one line, which ends as it says it does, and gives back the lines that it wrote."""
+    if line.startswith("coldaisle open "):
+        serves_until_interrupted(line, folder, environment)
+        return []
+    expected = re.search(r"\s# exit (\d+)$", line)
+    command, wanted = (line[: expected.start()], int(expected[1])) if expected else (line, 0)
+    program, *words = shlex.split(command)
+    if as_process or program != "coldaisle" or set(command) & set("|<>;&$`*?~"):
+        shell = ["bash", "-c", command]
+        done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    else:
+        done = coldaisle(*words, cwd=folder)
+    assert done.returncode == wanted, f"{command}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return [written.rstrip() for written in (done.stdout + done.stderr).splitlines()]
 
 
 def serves_until_interrupted(command: str, folder: Path, environment: dict[str, str]) -> None:
@@ -78,9 +112,10 @@ def serves_until_interrupted(command: str, folder: Path, environment: dict[str, 
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert blocks("python")
-    for code in blocks("python"):
-        exec(compile(code, "README.md", "exec"), {})
+    codes = blocks("python", DOCS / "studies.md")
+    assert codes
+    for code in codes:
+        exec(compile(code, "studies.md", "exec"), {})
 
 
 def test_its_scenario_is_complete() -> None:
@@ -118,26 +153,45 @@ def test_its_training_workload_runs() -> None:
 
 def _workloads(kind: str) -> dict[str, Any]:
     """The block that shows workloads of a kind alone."""
-    shown = (YAML(typ="safe").load(text) for text in blocks("yaml"))
+    read = (YAML(typ="safe").load(text) for text in blocks("yaml", DOCS / f"{kind}.md"))
     return next(
         dict(data)
-        for data in shown
+        for data in read
         if set(data) == {"workloads"} and {one["kind"] for one in data["workloads"].values()} == {kind}
     )
 
 
-@pytest.mark.parametrize(("scenario", "begins"), [("bloom-training", "BLOOM"), ("dallas-on-ercot", " the building")])
-def test_the_tables_it_prints_are_those_that_the_command_prints(tmp_path: Path, scenario: str, begins: str) -> None:
-    [printed] = [text for text in blocks("text") if text.startswith(begins)]
-    command = Path(sys.executable).with_name("coldaisle")
-    shown = subprocess.run([command, "run", scenario], cwd=tmp_path, capture_output=True, text=True, check=True)
-    lines = [line.rstrip() for line in shown.stdout.splitlines()]
-    for line in printed.splitlines():
-        assert line.rstrip() in lines
+def test_figures_in_its_sentences_are_those_of_runs(physical: Results) -> None:
+    said = " ".join(README.read_text(encoding="utf-8").split())
+    hours = 1_082_990 / 384  # GPU-hours that BLOOM's authors state, on as many GPUs
+    (kw,) = set(re.findall(r"(?:comes to|infrastructure;) (\d+) kW", said))
+    assert float(kw) == round(physical.at("energy_kwh.it") / hours)
+    (percent,) = re.findall(r"on either it draws about (\d+) % of its energy at zero load", said)
+    shares = sim.run("bloom-inference").at("serving.api.zero_load_energy_share")
+    assert float(percent) == round(100 * shares)
+
+
+def test_the_chiller_of_seattle_takes_what_the_page_says() -> None:
+    (said,) = re.findall(r"in Seattle the chiller takes (\d+) kWh", (DOCS / "site.md").read_text(encoding="utf-8"))
+    assert float(said) == round(sim.run("seattle").at("energy_kwh.overhead_by_component.chiller"))
+
+
+def test_its_rows_of_errors_are_those_of_the_page_on_accuracy() -> None:
+    """Which ``python -m benchmarks accuracy`` makes; rows that the page has under "the same" are written out here."""
+    of_page = (DOCS / "accuracy.md").read_text(encoding="utf-8").splitlines()
+    table = README.read_text(encoding="utf-8").partition("| data | held out |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(table) >= 10
+    told = set()
+    above = ""
+    for row in (line for line in of_page if line.count(" | ") == 3):
+        data, _, rest = row.partition(" | ")
+        above = above if data == "| the same" else data
+        told.add(f"{above} | {rest}")
+    assert [row for row in table if row not in told] == []
 
 
 def test_its_uncertain_scenario_has_intervals() -> None:
-    (text,) = (block for block in blocks("yaml") if "uncertainty:" in block)
+    (text,) = (block for block in blocks("yaml", DOCS / "studies.md") if "uncertainty:" in block)
     data = YAML(typ="safe").load(text)
     data["uncertainty"]["draws"] = 20
     total = sim.run(data).at("intervals")["carbon_kg.total"]
@@ -154,13 +208,14 @@ def test_its_study_and_its_search_hold_together(tmp_path: Path) -> None:
     from sim.study.sweep.journal import Journal, Spool
     from sim.study.sweep.plan import asked_for, asked_of, base_of, planned
 
-    study = load_study(YAML(typ="safe").load(next(block for block in blocks("yaml") if "axes:" in block)))
+    written = blocks("yaml", DOCS / "studies.md")
+    study = load_study(YAML(typ="safe").load(next(block for block in written if "axes:" in block)))
     with closing(Journal(tmp_path / "journal", asked_of(study))) as journal, closing(Spool(tmp_path / "plan")) as spool:
         plan = planned(study, asked_for(study, base_of(study), journal, None), spool, journal)
     assert len(plan.at) == 2 * (3 * 2 + 2 * 2)  # the last cap alone has batch sizes
     assert -1 not in plan.simulation
 
-    asked = load_search(YAML(typ="safe").load(next(block for block in blocks("yaml") if "optimize:" in block)))
+    asked = load_search(YAML(typ="safe").load(next(block for block in written if "optimize:" in block)))
     for path, choice in asked.spec.optimize.over.items():
         for value in choice if isinstance(choice, list) else (choice.low, choice.high):
             load_scenario(asked.base, {**asked.spec.set, path: value})

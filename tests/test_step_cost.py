@@ -17,7 +17,7 @@ from sim.profiles.kernel_time import DECODING
 from sim.profiles.layers import layers_of
 from sim.profiles.model import Architecture, shape
 from sim.profiles.step import BOTH, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack, columns
+from sim.profiles.terms import Device, Layout, Precision, Stack, Terms, columns
 from tests.iterations import H100, IN_16_BITS, PLAIN, cost_of, layout, named
 
 Floats = npt.NDArray[np.float64]
@@ -271,9 +271,8 @@ def test_the_output_head_has_rows_for_what_is_sampled() -> None:
     head takes more for 512 rows than for one; beside sequences, no more rows than there can be sequences."""
     table = cost_of(DENSE, most_tokens=512).table[:, :, COMPUTE]
     a, s = layers_of(DENSE), shape(DENSE)
-    few = iteration_cost(
-        a, s, H100, PLAIN, layout(1), IN_16_BITS, tokens=np.arange(513.0), most_sampled=32.0, block_tokens=16
-    ).table[:, :, COMPUTE]
+    terms = Terms(a, s, H100, PLAIN, layout(1), IN_16_BITS)
+    few = iteration_cost(terms, tokens=np.arange(513.0), most_sampled=32.0, block_tokens=16).table[:, :, COMPUTE]
     assert (table[DECODES, 2:] > table[PROMPTS, 2:]).all()
     head_flop = 2.0 * 511 * s.vocabulary * s.hidden
     assert table[DECODES, 512] - table[PROMPTS, 512] < head_flop / (0.65 * 989.5e12)
@@ -304,12 +303,11 @@ def test_many_configurations_at_once_cost_what_each_costs() -> None:
         ("qwen3-235b-a22b", layout(1, data=8, expert=True), replace(H100, multiprocessors=148.0), IN_16_BITS),
     ):
         a = named(name)
-        rows.append((layers_of(a).on(int(np.asarray(at.tensor))), shape(a), device, PLAIN, at, precision))
+        rows.append(Terms(layers_of(a).on(int(np.asarray(at.tensor))), shape(a), device, PLAIN, at, precision))
     tokens = np.array([1.0, 7.0, 64.0, 513.0, 3000.0])
-    each = [iteration_cost(*row, tokens=tokens, most_sampled=100.0, block_tokens=16) for row in rows]
-    joined = [columns(column) for column in zip(*rows, strict=True)]
+    each = [iteration_cost(row, tokens=tokens, most_sampled=100.0, block_tokens=16) for row in rows]
     most = np.full((len(rows), 1), 100.0)
-    once = iteration_cost(*joined, tokens=tokens, most_sampled=most, block_tokens=16)
+    once = iteration_cost(columns(rows), tokens=tokens, most_sampled=most, block_tokens=16)
     for place, one in enumerate(each):
         assert once.table[:, place] == pytest.approx(one.table, rel=1e-12)
         assert once.slope[:, :, place, 0] == pytest.approx(one.slope, rel=1e-12)

@@ -59,6 +59,18 @@ def test_zero_of_a_7_5b_model_on_64_gpus(shard: Shard) -> None:
     assert share * (found.total - found.activations - gathered) == pytest.approx(published, rel=0.02)
 
 
+def test_a_head_larger_than_a_layer_is_the_largest_thing_gathered() -> None:
+    """Two units at once, one at work and the next, of 2 B a weight and 2 of its gradient: the head of a small model
+    with many words is the largest unit there is."""
+    a, spread = _model("llama-3.2-1b"), Spread(data=64, shard="parameters")
+    own = held(a, spread, STEP, "first")
+    head = a.vocabulary * a.hidden
+    assert head > 3 * own.layer
+    found = memory_bytes(a, STEP, spread)
+    assert found.weights == pytest.approx(2.0 * (own.shared / 64 + 2 * head), rel=1e-12)
+    assert found.gradients == pytest.approx(STEP.gradient_bytes * own.shared / 64 + 2.0 * head, rel=1e-12)
+
+
 def test_a_gpt_layer_keeps_what_korthikanti_counts() -> None:
     """34 s b h + 5 a s² b (arXiv:2205.05198, equation 1): without the masks of two dropouts, s b h each, and of the
     scores, their softmax and its mask the 4 bytes a row that one kernel keeps."""

@@ -34,7 +34,7 @@ BESIDE = 50.0
 class Configurations:
     """Measured configurations: their terms as columns (n, 1), tasks and pictures, and chances of ``PROMPTS``."""
 
-    terms: Rows
+    made_of: Rows
     users: Floats
     age: Floats
     task: npt.NDArray[np.str_]
@@ -44,17 +44,16 @@ class Configurations:
     @classmethod
     def of(cls, table: pd.DataFrame, models: list[Any]) -> Configurations:
         """From rows of the table and each row's model."""
-        rows = [
-            deployment(_layout_of(row, model)).terms(0.0) for row, model in zip(records(table), models, strict=True)
-        ]
-        layers, shapes, devices, stacks, layouts, sizes = (columns(part) for part in zip(*rows, strict=True))
+        terms = columns(
+            [deployment(_layout_of(row, model)).terms(0.0) for row, model in zip(records(table), models, strict=True)]
+        )
         weights = table["weight_precision"].to_numpy()[:, np.newaxis]
-        terms = Rows(layers, shapes, devices, stacks, layouts, sizes, weights == "fp8", weights == "mxfp4")
+        made_of = Rows(terms, weights == "fp8", weights == "mxfp4")
         seen = [window_of(row) for row in records(table)]
         begun = np.array([[each.begun] for each in seen])
         chance = np.asarray(poisson.pmf(np.arange(MOST + 1.0), begun), dtype=np.float64) @ _shares()
         return cls(
-            terms,
+            made_of,
             table["avg_batch_size"].to_numpy(np.float64)[:, np.newaxis],
             np.array([[each.age] for each in seen]),
             table["task"].to_numpy(dtype=np.str_),
@@ -139,23 +138,13 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     prompt = np.array(
         [[prompt_tokens(task, way, constants)] for task, way in zip(rows.task, rows.pictures, strict=True)]
     )
-    at = with_constants(rows.terms, constants)
+    at = with_constants(rows.made_of, constants)
     host_s = np.array([[prompt_work_s(task, constants)] for task in rows.task])
     encoder = np.array([[encoder_s(task, constants)] for task in rows.task])
     stack = replace(at.stack, prompt_s=host_s, encoder_s=encoder)
     data, gpus = at.layout.data, at.layout.gpus
     tokens = data * (rows.users / data + prompt * np.ceil(PROMPTS / data))  # padded to the largest rank
-    cost = iteration_cost(
-        at.layers,
-        at.model,
-        at.device,
-        stack,
-        at.layout,
-        at.precision,
-        tokens=tokens,
-        most_sampled=rows.users,
-        block_tokens=16,
-    )
+    cost = iteration_cost(replace(at, stack=stack), tokens=tokens, most_sampled=rows.users, block_tokens=16)
     kind = np.where(PROMPTS > 0.0, 2, 0)[np.newaxis, :, np.newaxis]
     own = np.take_along_axis(cost.table, np.broadcast_to(kind, cost.table.shape[1:])[np.newaxis], axis=0)[0]
 

@@ -19,7 +19,7 @@ from sim.build.deployment import Deployment
 from sim.documents import read_document
 from sim.measure.fit.least_squares import Bound
 from sim.profiles.catalog import Catalog, shipped_folder
-from sim.profiles.terms import Device, Layout, Stack
+from sim.profiles.terms import Terms
 from sim.results.files import to_yaml
 from sim.results.results import Results
 from sim.spec.serving import Replicas, Serving
@@ -63,22 +63,17 @@ constants too. All else is the kernels' (``hardware_profiles/stacks/vllm-2025.ya
 class Rows:
     """Many configurations' terms of an iteration's cost, as columns, and which have weights of 8 or 4 bits."""
 
-    layers: Any
-    model: Any
-    device: Device
-    stack: Stack
-    layout: Layout
-    precision: Any
+    terms: Terms
     fp8: Any
     mxfp4: Any
 
 
-def with_constants(rows: Rows, constants: Mapping[str, float]) -> Rows:
-    """The same with these constants: what ``write_profiles`` says in files."""
-    c, device = constants, rows.device
+def with_constants(rows: Rows, constants: Mapping[str, float]) -> Terms:
+    """Their terms with these constants: what ``write_profiles`` says in files."""
+    c, device = constants, rows.terms.device
     device = replace(device, cap_w=device.limit_w)
     stack = replace(
-        rows.stack,
+        rows.terms.stack,
         iteration_s=c["iteration_s"],
         layer_s=c["layer_s"],
         quantise_s=np.where(rows.fp8, c["fp8_layer_s"], 0.0),
@@ -92,7 +87,7 @@ def with_constants(rows: Rows, constants: Mapping[str, float]) -> Rows:
         routed_passes=c["routed_passes"],
         expert_power=np.where(rows.fp8, c["fp8_power"], np.where(rows.mxfp4, c["mxfp4_power"], 1.0)),
     )
-    return replace(rows, device=device, stack=stack)
+    return replace(rows.terms, device=device, stack=stack)
 
 
 def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:

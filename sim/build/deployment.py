@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from sim.build.compression import (
     unstored_bytes,
 )
 from sim.build.drafter import IN_16_BITS
-from sim.build.iteration_costs import of_all_tokens, of_tokens
+from sim.build.iteration_costs import Iterations, of_all_tokens
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
@@ -28,7 +28,7 @@ from sim.profiles.node import NodeProfile, link_of
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import Floats, IterationCost, Known
-from sim.profiles.terms import Device, Layout, Stack
+from sim.profiles.terms import Device, Layout, Stack, Terms
 from sim.profiles.terms import Precision as Bytes
 from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
@@ -317,9 +317,9 @@ class Deployment:
         whole = compressed_layers(self.architecture, self.spec.compression, bits)
         return whole.on(self.replicas.tensor_parallel)
 
-    def terms(self, cap_w: float) -> tuple[Layers, ModelShape, Device, Stack, Layout, Bytes]:
-        """What an iteration's cost is made of."""
-        return self.layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes()
+    def terms(self, cap_w: float) -> Terms:
+        """What an iteration's cost is made of, under a power cap."""
+        return Terms(self.layers, self.model, self.device(cap_w), self.coefficients(), self.layout(), self.bytes())
 
     def cost(self, cap_w: float, longest_prompt: int) -> IterationCost:
         """Cost of an iteration under a power cap. Raises ``InputError`` for a table of times that cannot be read."""
@@ -337,24 +337,26 @@ class Deployment:
     ) -> IterationCost:
         """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
         and of these numbers of ``tokens`` where not of all that there may be."""
-        device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
-        shared = (self.model, device, stack, layout, self.bytes(), self._drafter(device, stack, layout))
-        numbers = (self.verified * self.ranks, self.spec.batching.block_tokens, self.blocks.step, self.guesses)
-        most_tokens = self.most_tokens(longest_prompt)
+        terms, most_tokens = self.terms(cap_w), self.most_tokens(longest_prompt)
+        iterations = Iterations(
+            terms if layers is None else replace(terms, layers=layers),
+            self._drafter(terms),
+            verified=self.verified * self.ranks,
+            block_tokens=self.spec.batching.block_tokens,
+            blocks_step=self.blocks.step,
+            guesses=self.guesses,
+        )
         if known is None and layers is None and tokens is None:
-            return of_all_tokens(most_tokens, self.layers, *shared, *numbers)
-        asked = np.arange(most_tokens + 1.0) if tokens is None else tokens
-        return of_tokens(asked, layers or self.layers, *shared, *numbers, known)
+            return of_all_tokens(most_tokens, iterations)
+        return iterations.of_tokens(np.arange(most_tokens + 1.0) if tokens is None else tokens, known)
 
-    def _drafter(self, device: Device, stack: Stack, layout: Layout) -> Drafter | None:
-        """The draft model on the replica's own GPUs, where there is one."""
+    def _drafter(self, verifying: Terms) -> Drafter | None:
+        """The draft model on the GPUs of the one that verifies, where there is one."""
         if self.drafter is None:
             return None
+        terms = replace(verifying, layers=self._layers(self.drafter), model=shape(self.drafter), precision=IN_16_BITS)
         batching = self.spec.batching
-        most, block = batching.max_num_seqs, batching.block_tokens
-        return Drafter(
-            self._layers(self.drafter), shape(self.drafter), device, stack, layout, self.guesses, most, block
-        )
+        return Drafter(terms, self.guesses, batching.max_num_seqs, batching.block_tokens)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.later import later
-from sim.profiles.layers import Layers
-from sim.profiles.model import ModelShape
 from sim.profiles.step import Drafting, IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Stack
 from sim.profiles.terms import Precision as Bytes
+from sim.profiles.terms import Stack, Terms
 
 with later():
     from sim.profiles.drafting import with_drafter
@@ -29,11 +27,7 @@ LOGIT_BYTES = 4.0
 class Drafter:
     """A model that guesses ``guesses`` tokens for up to ``most`` sequences, on the GPUs of the one that verifies."""
 
-    layers: Layers
-    model: ModelShape
-    device: Device
-    stack: Stack
-    layout: Layout
+    terms: Terms
     guesses: int
     most: int
     block_tokens: int
@@ -41,7 +35,7 @@ class Drafter:
     def guessing(self) -> Drafting:
         """Its iterations, one token a sequence: exact for one sequence and for ``most``, linear between. Nothing is
         scheduled between its tokens."""
-        alone = self._cost(self.stack, np.array([1.0, float(self.most)]), sampled=float(self.most))
+        alone = self._cost(self.terms.stack, np.array([1.0, float(self.most)]), sampled=float(self.most))
         seconds, joules = alone.table[0, :, :3].max(axis=1), alone.table[0, :, 3]
         rise = 1.0 / max(self.most - 1, 1)
         slower_s, more_j = float(seconds[1] - seconds[0]) * rise, float(joules[1] - joules[0]) * rise
@@ -55,25 +49,19 @@ class Drafter:
     def reading_along(self, cost: IterationCost, tokens: Floats, verified: int) -> IterationCost:
         """``cost`` by ``tokens``, of which at most ``verified`` are not of prompts, and what it takes to read along."""
         along = [self._prompts(rows) for rows in (tokens, np.maximum(tokens - verified, 0.0))]
-        headroom_w = self.layout.gpus * (self.device.cap_w - self.device.loaded_w)
+        device = self.terms.device
+        headroom_w = self.terms.layout.gpus * (device.cap_w - device.loaded_w)
         return with_drafter(cost, *along, guesses=self.guesses, headroom_w=float(headroom_w))
 
     def _prompts(self, tokens: Floats) -> IterationCost:
         """Of so many tokens of prompts, whose pictures it is not shown; nothing where there are none."""
-        alone = self._cost(replace(self.stack, encoder_s=0.0), tokens, sampled=1.0)
+        alone = self._cost(replace(self.terms.stack, encoder_s=0.0), tokens, sampled=1.0)
         alone.table[:, tokens == 0.0] = 0.0
         return alone
 
     def _cost(self, stack: Stack, tokens: Floats, *, sampled: float) -> IterationCost:
         """Its likeliest tokens are taken: that reads each logit once."""
+        greedy = replace(stack, sequence_s=0.0, logit_s=0.0, logit_byte=LOGIT_BYTES)
         return iteration_cost(
-            self.layers,
-            self.model,
-            self.device,
-            replace(stack, sequence_s=0.0, logit_s=0.0, logit_byte=LOGIT_BYTES),
-            self.layout,
-            IN_16_BITS,
-            tokens=tokens,
-            most_sampled=sampled,
-            block_tokens=self.block_tokens,
+            replace(self.terms, stack=greedy), tokens=tokens, most_sampled=sampled, block_tokens=self.block_tokens
         )

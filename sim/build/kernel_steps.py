@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -82,12 +83,9 @@ def known_shares(spec: KernelSteps, deployment: Deployment, kind: Kind) -> Share
     tokens = float(batching.max_num_seqs if kind == "decode" else batching.max_num_batched_tokens * ranks)
     place, sampled = (DECODES, tokens / ranks) if kind == "decode" else (PROMPTS, 1.0)
     kernels, one, tdp_w = measured_kernels(spec, deployment), np.array([tokens]), float(deployment.gpu.tdp.value)
-    device, stack, precision = deployment.device(tdp_w), deployment.coefficients(), deployment.bytes()
     layers, parts = kernels.split(deployment.layers)
-    runs = [
-        *iteration_runs(layers, deployment.model, device, stack, deployment.layout(), precision, tokens=one),
-        *head_runs(layers, deployment.model, device, stack, precision, np.array([sampled])),
-    ]
+    terms = replace(deployment.terms(tdp_w), layers=layers)
+    runs = [*iteration_runs(terms, one), *head_runs(terms, np.array([sampled]))]
     whole = deployment.roofline(tdp_w, 1, known=kernels, layers=layers, tokens=one)
     seconds = kernels.with_attention(whole, parts, one).table[place, 0, :2].max()
     each = [(float(run.count), kernels.answer(run), float(np.max(run.time.seconds))) for run in runs]

@@ -54,7 +54,7 @@ from sim.profiles.layers import Layers, Product
 from sim.profiles.model import ModelShape
 from sim.profiles.runs import Collective, Quantise, Run
 from sim.profiles.step_energy import kernel_joules
-from sim.profiles.terms import Device, Layout, Precision, Stack
+from sim.profiles.terms import Device, Precision, Stack, Terms
 
 Floats = npt.NDArray[np.float64]
 
@@ -103,12 +103,7 @@ def kv_copies(model: ModelShape, tensor: Number) -> Number:
 
 
 def iteration_cost(
-    layers: Layers,
-    model: ModelShape,
-    device: Device,
-    stack: Stack,
-    layout: Layout,
-    precision: Precision,
+    terms: Terms,
     *,
     tokens: Floats,
     most_sampled: Number,
@@ -119,17 +114,18 @@ def iteration_cost(
 ) -> IterationCost:
     """The cost of an iteration by tokens in its batch, and its slopes in context, sequences and swapped blocks.
 
-    ``layers`` are one GPU's (``Layers.on``). ``tokens`` are those of all data-parallel ranks, evenly spread or padded
-    to that (``plan.padded_tokens``). Of those that decode, all are sampled; of a prompt the last one: beside prompts
-    the output head has ``most_sampled`` rows at most, and one for prompts alone. Decodes bring ``guesses`` to verify
-    beside their token. ``draft`` comes on top wherever there are decodes.
+    ``tokens`` (n,) are those of all data-parallel ranks, evenly spread or padded to that (``plan.padded_tokens``). Of
+    those that decode, all are sampled; of a prompt the last one: beside prompts the output head has ``most_sampled``
+    rows at most, and one for prompts alone. Decodes bring ``guesses`` to verify beside their token. ``draft`` comes on
+    top wherever there are decodes.
     """
+    model, device, stack, layout = terms.model, terms.device, terms.stack, terms.layout
     busy = np.asarray(tokens > 0.0, dtype=np.float64)
     sampled = [tokens, np.minimum(tokens, 1.0 * layout.data), np.minimum(tokens, most_sampled)]
-    body = list(iteration_runs(layers, model, device, stack, layout, precision, tokens=tokens))
-    heads = [list(head_runs(layers, model, device, stack, precision, rows / layout.data)) for rows in sampled]
+    body = list(iteration_runs(terms, tokens))
+    heads = [list(head_runs(terms, rows / layout.data)) for rows in sampled]
     prompts = [0.0 * tokens, tokens, tokens - sampled[BOTH]]
-    states = [list(recurrence_runs(layers, device, rows / layout.data)) for rows in prompts]
+    states = [list(recurrence_runs(terms.layers, device, rows / layout.data)) for rows in prompts]
     kinds = [_sum([*body, *state, *head], device, known) for state, head in zip(states, heads, strict=True)]
     kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
     work_s = kernels.computing + kernels.streaming
@@ -145,7 +141,7 @@ def iteration_cost(
     small_s = small_s * np.sqrt(np.minimum(1.0, tokens / layout.data / device.multiprocessors)) + quantising
     waiting_j = idle_s * device.waiting_w + small_s * device.active_w
     between = Work.of(0.0, 0.0, idle_s + hop_s, Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus))
-    slopes = _slopes(layers, model, device, stack, layout, precision, block_tokens)
+    slopes = _slopes(terms, block_tokens)
     cost = capped_cost(device, kernels.plus(between), slopes, decoding)
     table, energy = cost.table[:2].copy(), gpus * cost.table[2]
 
@@ -190,17 +186,11 @@ def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Fl
     return whole, links
 
 
-def iteration_runs(
-    layers: Layers,
-    model: ModelShape,
-    device: Device,
-    stack: Stack,
-    layout: Layout,
-    precision: Precision,
-    *,
-    tokens: Floats,
-) -> Iterator[Run]:
-    """Every kernel of an iteration but the output head's and what attention does by context."""
+def iteration_runs(terms: Terms, tokens: Floats) -> Iterator[Run]:
+    """Every kernel of an iteration of so many ``tokens`` (n,) but the output head's and what attention does by
+    context."""
+    layers, model, device = terms.layers, terms.model, terms.device
+    stack, layout, precision = terms.stack, terms.layout, terms.precision
     rows = tokens / layout.data
     memory = device.byte_per_s * stack.memory_efficiency
     passed = 0.0 * rows
@@ -239,11 +229,10 @@ def recurrence_runs(layers: Layers, device: Device, prompt: Floats) -> Iterator[
         yield Run(part, prompt, part.layers, time, flop=part.prompt_flop * prompt, byte=byte)
 
 
-def head_runs(
-    layers: Layers, model: ModelShape, device: Device, stack: Stack, precision: Precision, sampled: Floats
-) -> Iterator[Run]:
-    """The output head for so many ``sampled`` rows of a rank, and sampling from its logits."""
-    for product in layers.products:
+def head_runs(terms: Terms, sampled: Floats) -> Iterator[Run]:
+    """The output head for so many ``sampled`` rows (n,) of a rank, and sampling from its logits."""
+    model, device, stack, precision = terms.model, terms.device, terms.stack, terms.precision
+    for product in terms.layers.products:
         if product.rows == "sequences":
             yield _product(product, device, stack, precision, sampled)
     logits = sampled * model.vocabulary
@@ -305,16 +294,10 @@ def _late(stack: Stack, sequences: Floats, work_s: Floats) -> Floats:
     return np.asarray(stack.ahead * np.maximum(stack.sequence_s * sequences - work_s, 0.0))
 
 
-def _slopes(
-    layers: Layers,
-    model: ModelShape,
-    device: Device,
-    stack: Stack,
-    layout: Layout,
-    precision: Precision,
-    block_tokens: int,
-) -> Work:
+def _slopes(terms: Terms, block_tokens: int) -> Work:
     """Of one GPU, for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
+    layers, model, device = terms.layers, terms.model, terms.device
+    stack, layout, precision = terms.stack, terms.layout, terms.precision
     gpus, data = layout.gpus, layout.data
     attention = stack.attention_efficiency if stack.attention_efficiency is not None else stack.compute_efficiency
     context = stack.context_efficiency if stack.context_efficiency is not None else stack.memory_efficiency

@@ -1,4 +1,5 @@
-"""What an iteration's cost is made of: a device, a stack, how a replica is laid out and how its numbers are kept.
+"""What an iteration's cost is made of: a model's kernels, a device, a stack, how a replica is laid out and how its
+numbers are kept.
 
 Every number may be one value, or an array (rows, 1) of many configurations that are reckoned at once (``columns``).
 """
@@ -13,6 +14,8 @@ import numpy as np
 
 from sim.profiles.clock import ClockCurve
 from sim.profiles.kernel_time import Machine, Number
+from sim.profiles.layers import Layers
+from sim.profiles.model import ModelShape
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,18 @@ class Precision:
     expert_bytes: Number
     kv_value_bytes: Number
     operand_bytes: Number = 2.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """All of it together. ``layers`` are one GPU's (``Layers.on``), ``model`` the whole model's shape."""
+
+    layers: Layers
+    model: ModelShape
+    device: Device
+    stack: Stack
+    layout: Layout
+    precision: Precision
 
 
 T = TypeVar("T")

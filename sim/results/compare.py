@@ -20,6 +20,7 @@ from sim.results.formats import mass, number
 from sim.results.intervals import ROUNDING, DifferenceInterval, common_draws
 from sim.results.model_change import ModelChange, model_changes
 from sim.results.results import Results
+from sim.results.same_work import same_hardware
 from sim.results.shown import NOTEBOOK, shown
 
 MOST_RELATIVE = 9.995
@@ -220,8 +221,7 @@ def _difference(one: Quantity, name: str, unit: str, here: Any, there: Any) -> I
 
 
 def _carbon_change(first: Results, other: Results) -> Range:
-    same_hardware = set(first.manifest["profiles_sha256"]) == set(other.manifest["profiles_sha256"])
-    return _range(other.summary).change_from(_range(first.summary), same_hardware=same_hardware)
+    return _range(other.summary).change_from(_range(first.summary), same_hardware=same_hardware(first, other))
 
 
 def _range(summary: Mapping[str, Any]) -> Range:

@@ -1,9 +1,9 @@
 """Whether a difference between two runs is larger than the models' own error.
 
-Work that both runs have alike, as their scenarios say it and on the same boards, errs by the same factor in both, so
-that only its change errs. All else errs independently: two runs of one family of models differ from the ratio of their
-predictions by as much as two of unlike families (``docs/accuracy.md``), so a change of batch, layout or model is not
-known better than either run.
+Work that is the same in both runs (``sim.results.same_work``: one model and stack, batches, requests, boards, nodes and
+caps) errs by the same factor in both, so that only its change errs. All else errs independently: two runs of one family
+of models differ from the ratio of their predictions by as much as two of unlike families (``docs/accuracy.md``), so a
+change of batch, layout or model is not known better than either run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sim.results.catalogue import COMPARED
 from sim.results.catalogue.quantity import value_in
 from sim.results.formats import mass, number
-from sim.results.model_error import ModelError, Reach, model_error, per_it_kwh
+from sim.results.model_error import NOTHING, ModelError, Reach, Term, model_error, per_it_kwh
 from sim.results.results import Results
 
 TOLD = tuple(one for one in COMPARED if one.path.endswith((".facility", ".total")))
@@ -74,13 +74,25 @@ def model_changes(first: Results, other: Results) -> list[ModelChange]:
 
 
 def reach_of_change(first: ModelError, other: ModelError, per_first: float, per_other: float) -> Reach:
-    """Of the change of a number to which a kWh of IT energy adds so much in either run."""
-    amounts = [(term, -term.it_kwh * per_first) for term in first.terms]
-    for term in other.terms:
-        amount = term.it_kwh * per_other
-        alike = next((at for at, (one, _) in enumerate(amounts) if one.same_work(term)), None)
-        if alike is None:
-            amounts.append((term, amount))
+    """Of the change of a number to which a kWh of IT energy adds so much in either run.
+
+    The same work adds up first, wherever it stands. Of what is left, whatever runs on one stack errs at most as
+    ``ModelError.reach`` has it within a run: as one where it pulls the change the same way; where it pulls against
+    itself, it might as well not cancel.
+    """
+    terms = [(term, -term.it_kwh * per_first) for term in first.terms]
+    terms += [(term, term.it_kwh * per_other) for term in other.terms]
+    work: list[Term] = []
+    amounts: list[float] = []
+    for term, amount in terms:
+        at = next((at for at, one in enumerate(work) if one.same_work(term)), None)
+        if at is None:
+            work.append(term)
+            amounts.append(amount)
         else:
-            amounts[alike] = (term, amounts[alike][1] + amount)
-    return Reach.independent(term.reach(amount) for term, amount in amounts)
+            amounts[at] += amount
+    pulls: dict[tuple[str, bool], Reach] = {}
+    for term, amount in zip(work, amounts, strict=True):
+        pull = term.stack, amount > 0.0
+        pulls[pull] = pulls.get(pull, NOTHING).beside(term.reach(amount))
+    return Reach.independent(pulls.values())

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from sim.accounting.conventions import UNALLOCATED
 from sim.results.catalogue.quantity import value_in
 from sim.results.results import Results
+from sim.results.same_work import made_of
 from sim.units import J_PER_KWH
 
 GPU, ACTIVE = "gpu", "active"
@@ -86,7 +87,7 @@ TRAINING = {"megatron-2026": STEP_RATE, "fsdp-2024": STEP_RATE_FSDP}
 @dataclass(frozen=True)
 class Term:
     """Of one workload: the IT energy that its model decides, the errors that this has, which are independent, and what
-    it is ``made_of`` (as the scenario has it, and the boards): the same work errs the same in another run."""
+    it is ``made_of`` (``sim.results.same_work``): the same work errs the same in another run."""
 
     workload: str
     stack: str
@@ -175,14 +176,14 @@ def _of(results: Results, name: str, job: Mapping[str, Any]) -> Term | None:
         kwh = _active_kwh(results, name, GPU)
         known = kwh.keys() <= SERVED_ON
         error = TOKEN_ENERGY if known else TOKEN_ENERGY_ELSEWHERE
-        return Term(name, stack, sum(kwh.values()), (error,), {"job": job, "boards": sorted(kwh)})
+        return Term(name, stack, sum(kwh.values()), (error,), made_of(results, name))
     work = job.get("work") or {}
     if job["kind"] == "training" and work.get("stack") in TRAINING:
         kwh = _active_kwh(results, name, None)
         done = not (results.summary.get("jobs") or {}).get(name, {}).get("unfinished")
         # a run that ends before its work draws no longer because the work takes longer
         errors = (TRAINING[work["stack"]], NODE_POWER) if done else (NODE_POWER,)
-        return Term(name, work["stack"], sum(kwh.values()), errors, {"job": job, "boards": sorted(kwh)})
+        return Term(name, work["stack"], sum(kwh.values()), errors, made_of(results, name))
     return None
 
 

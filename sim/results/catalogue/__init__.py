@@ -1,9 +1,10 @@
 """Every quantity of a summary, once: its path, its words, its unit, and where people meet it.
 
 What stands here and in the fold that computes it is enough: the tables of the terminal and of the page, ``compare``,
-the intervals of uncertain scenarios, the tables of studies, what a run that is read again must have, and the README's
-rows are made from it. In a path ``*`` is any name and ``[]`` each item of a list. Tables show quantities in the order
-in which they stand here, where no place is given. A change of the words here is a change of what people read.
+the intervals of uncertain scenarios, the tables of studies, what a run that is read again must have, and the rows of
+``docs/words.md`` are made from it. In a path ``*`` is any name and ``[]`` each item of a list. Tables show quantities
+in the order in which they stand here, where no place is given. A change of the words here is a change of what people
+read.
 """
 
 from __future__ import annotations
