@@ -128,6 +128,12 @@ def example(dimension: str) -> str:
     return _EXAMPLE[dimension]
 
 
+def _like(dimension: str) -> str:
+    """How it may be written, in quotes. A duration's units go from ns to years: two examples tell how both are spelt."""
+    long = " or '6 years'" if dimension == "duration" else ""
+    return f"'{_EXAMPLE[dimension]}'{long}"
+
+
 def _a(dimension: str) -> str:
     if dimension.endswith("s"):
         return dimension
@@ -150,12 +156,12 @@ def _split(value: object, dimension: str) -> tuple[str, str]:
         raise QuantityError(f"is {len(text)} characters long; write {_a(dimension)} such as '{example}'")
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise QuantityError(f"cannot read {text!r} as {_a(dimension)}; write it like '{example}'")
+        raise QuantityError(f"cannot read {text!r} as {_a(dimension)}; write it like {_like(dimension)}")
     digits, unit = match.groups()
     if not _UNIT.fullmatch(unit):
-        raise QuantityError(f"cannot read the unit of {text!r}; write {_a(dimension)} like '{example}'")
+        raise QuantityError(f"cannot read the unit of {text!r}; write {_a(dimension)} like {_like(dimension)}")
     if not unit and dimension != "fraction":
-        raise QuantityError(f"{text!r} has no unit; write {_a(dimension)} like '{example}'")
+        raise QuantityError(f"{text!r} has no unit; write {_a(dimension)} like {_like(dimension)}")
     return digits, f"1{unit}" if unit.startswith("/") else unit
 
 
@@ -164,9 +170,9 @@ def _scale(value: object, dimension: str, si_unit: str) -> tuple[str, float]:
     try:
         factor = conversion.factor(unit, si_unit)
     except conversion.UnknownUnitError:
-        raise QuantityError(f"unknown unit in {value!r}; write {_a(dimension)} like '{_EXAMPLE[dimension]}'") from None
+        raise QuantityError(f"unknown unit in {value!r}; write {_a(dimension)} like {_like(dimension)}") from None
     if factor is None:
-        raise QuantityError(f"{value!r} is not {_a(dimension)}; write it like '{_EXAMPLE[dimension]}'")
+        raise QuantityError(f"{value!r} is not {_a(dimension)}; write it like {_like(dimension)}")
     return number, factor
 
 
@@ -231,7 +237,7 @@ def parse_price(value: object, dimension: str = "energy price") -> tuple[float, 
                 raise QuantityError(f"{value!r} is too large for {_a(dimension)}")
             return si, currency
     known = ", ".join(CURRENCIES)
-    raise QuantityError(f"{value!r} is not {_a(dimension)} in {known}; write it like '{_EXAMPLE[dimension]}'")
+    raise QuantityError(f"{value!r} is not {_a(dimension)} in {known}; write it like {_like(dimension)}")
 
 
 def ns_from(seconds: float) -> int:

@@ -118,10 +118,14 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _kind(model: type[BaseModel]) -> str | None:
+def _words(model: type[BaseModel]) -> tuple[str, ...]:
+    """What is written as its ``kind``, where it has one."""
     field = model.model_fields.get("kind")
-    values = get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
-    return values[0] if values else None
+    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
+
+
+def _kind(model: type[BaseModel]) -> str | None:
+    return next(iter(_words(model)), None)
 
 
 def _laws(model: type[BaseModel]) -> tuple[str, ...]:
@@ -171,12 +175,42 @@ def _has(data: Any, part: str | int) -> bool:
 
 
 def _remedy(models: list[type[BaseModel]], field: str) -> str:
-    for model in models:
-        info = model.model_fields.get(field)
-        if info is not None:
-            text = as_text(under(info.json_schema_extra, "remedy")) or info.description
-            return f". {text}" if text else ""
-    return ""
+    """What its spec says of a field that is missing, and which words, mapping or quantity may stand there."""
+    info = next((model.model_fields[field] for model in models if field in model.model_fields), None)
+    if info is None:
+        return ""
+    text = as_text(under(info.json_schema_extra, "remedy")) or info.description
+    members = _members(info.annotation)
+    if all(get_origin(member) is Literal for member in members):
+        words = [str(word) for member in members for word in get_args(member)]
+        return f"{f'. {text}' if text else ''}  ({', '.join(words)})"
+    if text:
+        return f". {text}"
+    example = next((example for one in info.metadata for example in _examples(one)), None)
+    if example is not None:
+        return f", e.g. '{example}'"
+    plain = [word for kind, word in _PLAIN.items() if kind in members]
+    held = [member for member in members if _is_model(member)]
+    return f", {' or '.join([*plain, *([f'a mapping{_holds(held)}'] if held else [])])}" if plain or held else ""
+
+
+_PLAIN = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _examples(metadata: object) -> list[Any]:
+    """How people write a quantity, as its schema says it."""
+    return list(as_list(under(getattr(metadata, "json_schema", None), "examples")) or ())
+
+
+def _holds(models: list[type[BaseModel]]) -> str:
+    """What a mapping that is one of ``models`` must have: ``" with a 'kind'  (a, b)"``, or its fields."""
+    kinds = sorted({word for model in models for word in _words(model)})
+    if kinds:
+        return f" with a 'kind'  ({', '.join(kinds)})"
+    fields = {name: info for model in models[:1] for name, info in model.model_fields.items()}
+    asked = [name for name, info in fields.items() if info.is_required()] or list(fields)
+    return f" with {', '.join(asked)}" if asked else ""
+
 
 
 _BOUNDS = {
@@ -227,7 +261,9 @@ def _told_by(error: ErrorDetails) -> str:
     return named if named.isidentifier() else "kind"
 
 
-def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], given: Any) -> str:
+def _message(
+    error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], here: list[type[BaseModel]], given: Any
+) -> str:
     kind = error["type"]
     context = error.get("ctx", {})
     if kind == "missing":
@@ -240,16 +276,16 @@ def _message(error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], g
         return f"unknown '{context['tag']}'{nearest(context['tag'], allowed)}  ({', '.join(allowed)})"
     if kind == "union_tag_not_found":
         told_by = _told_by(error)
-        return (
-            f"needs a '{told_by}'"
-            if as_mapping(given) is not None
-            else f"must be a mapping with a '{told_by}', not {given!r}"
-        )
+        words = sorted({word for model in here for word in (_words(model) if told_by == "kind" else _laws(model))})
+        listed = f"  ({', '.join(words)})" if words else ""
+        if as_mapping(given) is not None:
+            return f"needs a '{told_by}'{listed}"
+        return f"must be a mapping with a '{told_by}', not {given!r}{listed}"
     if kind == "literal_error":
         allowed = [word.strip().strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(",")]
         return f"unknown {given!r}{nearest(given, allowed)}  ({', '.join(allowed)})"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"must be a mapping, not {'null' if given is None else type(given).__name__}"
+        return f"must be a mapping{_holds(here)}, not {'null' if given is None else type(given).__name__}"
     if kind == "too_short" and not given:
         return "must not be empty"
     message = _in_plain_words(error)
@@ -277,7 +313,7 @@ def _problems(annotation: Any, document: Document, root: KeyPath, error: Validat
         else:
             below = detail.get("ctx", {}).get(BELOW)
             place = path = (*path, *below) if below is not None else path
-        message = _message(detail, path, outer or here, detail["input"])
+        message = _message(detail, path, outer or here, here, detail["input"])
         problems.setdefault((path, message), document.problem((*root, *place), message))
     return list(problems.values())
 

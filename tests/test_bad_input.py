@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -616,8 +617,12 @@ def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
             "or digit, and is '<b>'",
         ),
         ("start", 0, "must be a time such as '2022-03-11T00:00:00Z', and is 0"),
-        ("site", 5, "must be a mapping, not int"),
-        ("workloads.tune", None, "must be a mapping, not null"),
+        ("site", 5, "must be a mapping with grid, facility, not int"),
+        (
+            "workloads.tune",
+            None,
+            "must be a mapping with a 'kind'  (campaign, federated, inference, jobs, serving, split, training), not null",
+        ),
     ],
 )
 def test_faults_are_said_in_plain_words(path: str, value: object, said: str) -> None:
@@ -651,3 +656,31 @@ def test_several_scenarios_are_checked_at_once(tmp_path: Path) -> None:
     assert "one.yaml: 1 problem" in done.stderr
     assert "two.yaml: 1 problem" in done.stderr
     assert coldaisle("check", "good.yaml", "good.yaml", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("workloads.api.arrivals", {"rate": "1/s"}, r"needs a 'kind'  \(backlog, interval-log, poisson, .*\)"),
+        ("workloads.api.arrivals", 3, r"must be a mapping with a 'kind'  \(backlog, .*\), not int"),
+        ("workloads.api.arrivals", None, r"required, a mapping with a 'kind'  \(backlog, .*\)"),
+        ("workloads.api.service_time", {"first": "1 s"}, r"needs a 'law'  \(constant, exponential, .*\)"),
+        ("workloads.api.replicas", None, "required, a whole number"),
+        ("workloads.tune.checkpoint", {"every": "1 h"}, "required, e.g. '30 min'"),
+        ("site.facility", {"kind": "plant"}, "required, a mapping with utility, critical, feed"),
+        ("cluster.nodes.0.sharing", {"kind": "mps", "x": 1}, "unknown name"),
+        ("workloads.tune.work", 5, r"must be a mapping with a 'kind'  \(gpu-hours, .*\), not int"),
+        ("accounting.gpu_lifetime", "6 yr.", "'30 min' or '6 years'"),
+    ],
+)
+def test_what_is_missing_says_what_may_stand_there(path: str, value: object, said: str) -> None:
+    scenario = small()
+    *outer, last = path.split(".")
+    here: Any = scenario
+    for part in outer:
+        here = here[int(part) if isinstance(here, list) else part]
+    if value is None:
+        del here[last]
+    else:
+        here[last] = value
+    assert any(re.search(said, problem.message) for problem in sim.check(scenario)), sim.check(scenario)

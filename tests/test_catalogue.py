@@ -351,6 +351,11 @@ def test_a_path_is_told_in_words(path: str, words: str) -> None:
     assert in_words(path) == words
 
 
+def test_a_cost_is_told_in_its_currency() -> None:
+    assert in_words("cost.energy", {"cost": {"energy": 3.0, "currency": "EUR"}}) == "cost energy, EUR"
+    assert in_words("carbon_kg.total", {"carbon_kg": {"total": 3.0}}) == "carbon total, kg"
+
+
 def test_the_page_of_words_explains_quantities_as_the_catalogue_does() -> None:
     rows = [f"| {word} | `{path}` | {unit} | {meaning} |" for word, path, unit, meaning in explained()]
     text = (DOCS / "words.md").read_text(encoding="utf-8")

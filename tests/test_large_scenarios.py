@@ -102,6 +102,28 @@ def test_a_chosen_bin_is_told_and_changes_no_total(tmp_path: Path, monkeypatch: 
     assert again.manifest["bin_chosen"] == coarse.manifest["bin_chosen"]
 
 
+def housed(nodes: int, **outputs: str) -> dict[str, Any]:
+    """One job on so many nodes, for a day."""
+    scenario = small()
+    del scenario["workloads"]["api"]
+    scenario["cluster"]["nodes"][0]["count"] = nodes
+    return {**scenario, "duration": "1 d", "outputs": outputs}
+
+
+def test_embodied_carbon_grows_with_the_nodes_beyond_64_bits_of_slot_time() -> None:
+    """A day of 100,000 nodes is 6.9e19 slot-ns: 64 bits made -6e18 of it."""
+    few, many_nodes = (sim.run(housed(nodes)) for nodes in (2, 100_000))
+    assert many_nodes.at("carbon_kg.embodied") == pytest.approx(50_000 * few.at("carbon_kg.embodied"), rel=1e-12)
+    assert many_nodes.energy.total_slot_ns() == 50_000 * few.energy.total_slot_ns()
+
+
+def test_a_bin_whose_slot_time_64_bits_do_not_hold_is_refused() -> None:
+    (problem,) = sim.check(housed(100_000, bin="1 d"))
+    assert problem.path == "outputs.bin"
+    assert "800,000 slots over a bin of 1 d are more slot-time than 64 bits hold; write at most '192 min'" in str(problem)
+    assert sim.check(housed(100_000, bin="192 min")) == ()
+
+
 def test_signals_that_cut_too_many_bins_are_refused_with_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_scenario(small())
     resolved = Resolved.of(loaded.scenario, loaded.catalog)

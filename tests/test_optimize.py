@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import sim
 from sim.errors import InputError, RunError
+from sim.results.searched import search_tables
 from sim.spec.search import Search, load_search
 from sim.study.search.optimize import Found, optimize, search
 from tests.small import small
@@ -62,6 +65,9 @@ def test_a_point_that_cannot_run_is_a_trial_with_its_error() -> None:
     assert {t.error for t in found.trials if t.values["kind"] == "b"} == {"no such thing as b"}
     assert found.best is not None
     assert found.best.values["kind"] == "a"
+    console = Console(width=120, file=(shown := StringIO()))
+    console.print(search_tables("q", found.as_dict()))
+    assert "The first of these: no such thing as b" in shown.getvalue()
 
 
 def plain(found: Found) -> list[tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from sim.accounting.ledger import OUTSIDE, Key, Ledger
 from sim.cli.measure import _show_progress
 from sim.cli.progress import Run, counting, running, simulated
 from sim.measure.meters.record import Progress
+from sim.results.services import service_grids
 from sim.results.sparkline import ASCII, BLOCKS, heights, it_power_w, power_line, sparkline
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
@@ -305,3 +306,11 @@ def test_the_script_of_each_shell_can_be_had(shell: str, tmp_path: Path) -> None
     done = run("--show-completion", shell, cwd=tmp_path, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert done.returncode == 0
     assert "_COLDAISLE_COMPLETE" in done.stdout
+
+
+def test_a_service_that_nobody_asked_has_no_table_without_rows() -> None:
+    seldom = {"kind": "poisson", "rate": "1e-9 request/s"}
+    found = sim.run("rag-service", set={"duration": "1 min", "workloads.answers.arrivals": seldom}).summary
+    assert found["serving"]["answers"]["requests"] == 0
+    for header, rows in service_grids(found["serving"]):
+        assert rows, header

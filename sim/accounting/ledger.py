@@ -39,6 +39,11 @@ class Key(NamedTuple):
     state: str
 
 
+MOST = 2**63
+HALF_BITS = 32
+LOW_HALF = 2**HALF_BITS - 1
+
+
 @dataclass(frozen=True, eq=False)
 class Ledger:
     """Energy, and slot-time held, by what drew it for whom and by time bin.
@@ -71,9 +76,13 @@ class Ledger:
 
     @cached_property
     def held_ns(self) -> Sequence[int]:
-        """Slots times time of each row, over the whole run."""
-        held: list[int] = self.slot_ns.sum(axis=1).tolist()
-        return held
+        """Slots times time of each row, over the whole run, exactly: 1,000 nodes of eight slots have more in two weeks
+        than 64 bits hold, so that halves of 32 bits are added apart."""
+        if int(self.slot_ns.max(initial=0)) * self.slot_ns.shape[1] < MOST:
+            held: list[int] = self.slot_ns.sum(axis=1).tolist()
+            return held
+        low, high = (half.sum(axis=1).tolist() for half in (self.slot_ns & LOW_HALF, self.slot_ns >> HALF_BITS))
+        return [(above << HALF_BITS) + below for below, above in zip(low, high, strict=True)]
 
     def _summed(self, name: Callable[[Key], Name]) -> dict[Name, Floats]:
         sums: dict[Name, Floats] = {}
@@ -81,6 +90,10 @@ class Ledger:
             label = name(key)
             sums[label] = sums[label] + energy_j if label in sums else energy_j
         return sums
+
+    def total_slot_ns(self) -> int:
+        """Slots times time of all rows over the whole run, exactly."""
+        return sum(self.held_ns)
 
     def total_j(self) -> float:
         """Energy of all rows over the whole run, J."""

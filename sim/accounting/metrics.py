@@ -79,12 +79,12 @@ def zero_load(own: Ledger) -> dict[str, float]:
     BLOOM study found about 82 % (Luccioni, Viguier, Ligozat 2023, arXiv:2211.02001, section 5).
     """
     loaded = own.where(lambda key: key.state == "loaded")
-    held = own.where(lambda key: key.component == "gpu").slot_ns.sum()
-    idle = loaded.where(lambda key: key.component == "gpu").slot_ns.sum()
+    held = own.where(lambda key: key.component == "gpu").total_slot_ns()
+    idle = loaded.where(lambda key: key.component == "gpu").total_slot_ns()
     if not idle:
         return {}
-    gpus_held = held / own.end_ns  # mean over the run
-    power_w = loaded.total_j() / (float(idle) * SECONDS_PER_NS) * float(gpus_held)
+    gpus_held = float(held) / own.end_ns  # mean over the run
+    power_w = loaded.total_j() / (float(idle) * SECONDS_PER_NS) * gpus_held
     seconds = own.end_ns * SECONDS_PER_NS
     return {"power_w_at_zero_load": power_w, "zero_load_energy_share": power_w * seconds / own.total_j()}
 

@@ -109,7 +109,7 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
             "unattributed": requests.unattributed_j / J_PER_KWH,
         }
     metrics |= zero_load(own)
-    metrics["gpu_hours"] = float(own.where(lambda key: key.component == "gpu").slot_ns.sum()) / HOUR_NS
+    metrics["gpu_hours"] = float(own.where(lambda key: key.component == "gpu").total_slot_ns()) / HOUR_NS
     if log.step_shares:
         metrics["step_time_shares"] = {kind: dict(ways) for kind, ways in log.step_shares.items()}
     metrics["engine"] = log.engine

@@ -4,7 +4,8 @@ Bins times rows, 16 bytes each. How many rows a run comes to is known only after
 of each workload, and in two of each idle pool, are an upper guess: a run comes to a third or a half of it. Where a
 scenario writes no ``outputs.bin``, it is an hour, or the first interval of the ladder that is handy; one that is
 written is kept while memory holds it (a thousand sites with the hours of a year), or refused with the sum. Signals cut
-bins further, whatever the interval; only a ledger far too large is refused for them.
+bins further, whatever the interval; only a ledger far too large is refused for them. A cell counts the slot-time of
+its interval in ns, in 64 bits: 100,000 nodes of eight slots may have bins of three hours, not of a day.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
 from sim.spec.scenario import DEFAULT_BIN, Outputs
-from sim.units import DAY_NS, HOUR_NS
+from sim.units import DAY_NS, HOUR_NS, MINUTE_NS
 
 if TYPE_CHECKING:
     from sim.spec.workloads import Training
@@ -34,6 +35,8 @@ MOST_BINS = 2_000_000
 HANDY_CELLS = 50_000_000
 MOST_CELLS = 400_000_000
 MOST_CUT_CELLS = 30 * HANDY_CELLS
+MOST_SLOT_NS = 2**63 - 1
+"""What a cell of the ledger holds."""
 COMPONENTS, STATES, IDLE_STATES = 8, 3, 2
 LADDER = (
     DEFAULT_BIN,
@@ -50,6 +53,7 @@ class Size:
     span_ns: int
     workloads: int
     pools: int
+    slots: int = 0
 
     @classmethod
     def of(cls, resolved: Resolved) -> Size:
@@ -63,7 +67,8 @@ class Size:
             if kind.work.kind == "gpu-hours" and not kind.growth and parts.open_ended and campaign.budget is None
         ]
         pools = len(parts.cluster.nodes) if parts.cluster is not None else 1
-        return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools)
+        slots = sum(machine.pool.count * machine.node.slots for machine in resolved.machines.values())
+        return cls(max(at_least_ns, default=parts.duration_ns or 0), len(parts.names), pools, slots)
 
     @property
     def rows(self) -> int:
@@ -77,7 +82,11 @@ class Size:
     def fits(self, step_ns: int) -> bool:
         """Whether a ledger in such intervals is one that memory holds."""
         bins = self.bins(step_ns)
-        return bins <= MOST_BINS and bins * self.rows <= MOST_CELLS
+        return bins <= MOST_BINS and bins * self.rows <= MOST_CELLS and self.counts(step_ns)
+
+    def counts(self, step_ns: int) -> bool:
+        """Whether the slot-time of such an interval can be counted."""
+        return self.slots * min(step_ns, self.span_ns or step_ns) <= MOST_SLOT_NS
 
     @property
     def fitting(self) -> Nanoseconds | None:
@@ -87,8 +96,9 @@ class Size:
     @property
     def handy(self) -> Nanoseconds:
         """The finest interval of the ladder that makes a handy ledger, or else the longest."""
-        fitting = (step for step in LADDER if self.fits(step) and self.bins(step) * self.rows <= HANDY_CELLS)
-        return next(fitting, LADDER[-1])
+        fitting = [step for step in LADDER if self.fits(step)]
+        handy = (step for step in fitting if self.bins(step) * self.rows <= HANDY_CELLS)
+        return next(handy, fitting[-1] if fitting else LADDER[-1])
 
     def sum(self, step: Nanoseconds) -> str:
         """What such intervals come to, in figures."""
@@ -122,7 +132,11 @@ def bin_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
     size = Size.of(resolved)
     step = outputs.bin
     fitting = size.fitting
-    if step is None and fitting is None:
+    if not size.counts(step if step is not None else DEFAULT_BIN):
+        most_min = MOST_SLOT_NS // size.slots // MINUTE_NS
+        message = f"{size.slots:,} slots over a bin of {(step or DEFAULT_BIN).text} are more slot-time than 64 bits hold"
+        yield ("outputs", "bin"), f"{message}; write at most '{most_min} min'"
+    elif step is None and fitting is None:
         message = f"{size.sum(LADDER[-1])}; {MOST}. Fewer workloads or a shorter run would fit"
         yield ("outputs", "bin"), message
     elif step is not None and not size.fits(step):

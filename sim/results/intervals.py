@@ -74,7 +74,7 @@ def interval_grid(summary: Mapping[str, Any]) -> Grid | None:
         return None
     rows = [
         [
-            in_words(path),
+            in_words(path, summary),
             *(number(found[end]) for end in ("p05", "p50", "p95")),
             percent(found.get("from_parameters")),
             percent(found.get("from_chance")),

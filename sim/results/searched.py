@@ -19,6 +19,8 @@ def search_tables(name: str, found: Mapping[str, Any]) -> RenderableType:
     within = [trial for trial in trials if "error" not in trial and all(over <= 0 for over in trial["excess"])]
     shown = found["best"] or found["nearest"]
     counted = f"{len(trials)} trials, {len(within)} within the limits, {len(failed)} that could not be run."
+    if failed:
+        counted += f" The first of these: {failed[0]['error']}"
     if shown is None:
         return Text(f"{name}: no trial could be run. The first: {failed[0]['error'] if failed else ''}")
     heading = (

@@ -20,7 +20,10 @@ def service_grids(services: Mapping[str, Any]) -> list[Grid]:
     tokens = {name: service for name, service in services.items() if "output_tokens" in service}
     queues = {name: service for name, service in services.items() if name not in tokens}
     grids = [grid(QUEUES, queues)] if queues else []
-    return [*grids, _latencies(tokens), *(grid(view, tokens) for view in (SERVED, MEMORY, SPLIT))] if tokens else grids
+    if not tokens:
+        return grids
+    latencies = _latencies(tokens)  # of those that answered anything
+    return [*grids, *([latencies] if latencies[1] else []), *(grid(view, tokens) for view in (SERVED, MEMORY, SPLIT))]
 
 
 def split_grids(workloads: Mapping[str, Any]) -> list[Grid]:

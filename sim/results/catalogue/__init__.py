@@ -20,7 +20,7 @@ from sim.results.catalogue.batch import BATCH
 from sim.results.catalogue.methods import OF_METHODS
 from sim.results.catalogue.power_limits import POWER_LIMITS
 from sim.results.catalogue.project import PROJECT
-from sim.results.catalogue.quantity import Quantity, Table
+from sim.results.catalogue.quantity import Quantity, Table, value_in
 from sim.results.catalogue.split import SPLIT
 from sim.results.formats import Grid
 
@@ -90,8 +90,8 @@ def _pattern(path: str) -> str:
     return re.escape(path).replace(r"\*", ".+")
 
 
-def in_words(path: str) -> str:
-    """``carbon_kg.total`` -> ``carbon total, kg``."""
+def in_words(path: str, summary: Mapping[str, Any] | None = None) -> str:
+    """``carbon_kg.total`` -> ``carbon total, kg``. A unit that stands beside a result is looked up in ``summary``."""
     known = quantity_at(path)
     if known is None:
         return path.replace(".", " ").replace("_", " ")
@@ -99,6 +99,9 @@ def in_words(path: str) -> str:
     service = path.removesuffix(own).removeprefix(SERVICE.partition("*")[0]).removesuffix(".")
     plain = [key.removesuffix(f"_{known.unit.lower()}") for key in known.keys]
     unit = f", {known.unit}" if plain != [*known.keys] else ""
+    beside = value_in(summary, (*path.split(".")[:-1], known.unit_in)) if known.unit_in else None
+    if beside is not None:
+        unit = f", {beside}"
     return f"{' '.join(filter(None, [service, *plain]))}{unit}".replace("_", " ")
 
 

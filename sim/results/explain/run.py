@@ -89,7 +89,7 @@ class Explained:
                 return it_of(self.ledger, rest[0]).total_j() / J_PER_KWH
             case "held_gpu_hours":
                 own_gpus = it_of(self.ledger, rest[0]).where(lambda key: key.component == "gpu")
-                return float(own_gpus.slot_ns.sum()) / HOUR_NS
+                return float(own_gpus.total_slot_ns()) / HOUR_NS
         raise KeyError(name)
 
     @cached_property
