@@ -146,5 +146,6 @@ def test_a_load_of_power_that_is_counted_and_not_drawn_is_told(where: str) -> No
     nameplate = {"load": {"kind": "nameplate"}}
     exits = one_exit(load=0.5) if where == "load" else {**one_exit(), "last_load": 0.5}
     [problem] = sim.check(alone(**nameplate, early_exit=exits))
-    assert problem.path.endswith(where) and "counted, not drawn" in problem.message
+    assert problem.path.endswith(where)
+    assert "counted, not drawn" in problem.message
     assert not sim.check(alone(**nameplate, early_exit=one_exit()))

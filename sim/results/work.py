@@ -1,4 +1,4 @@
-"""How much work a run did: functional units, which its summary says as the carbon of one, and answers that users got."""
+"""How much work a run did: functional units, which its summary says as the carbon of one, and answers of users."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def answers(summary: Mapping[str, Any]) -> dict[str, float]:
     behind a route did is the route's.
 
     >>> small, large = {"completed": 100}, {"completed": 30}
-    >>> cascade = {"requests": {"small": 100, "large": 30}, "answered": {"small": 70, "large": 30}, "cache": {"hits": 9}}
-    >>> answers({"serving": {"small": small, "large": large}, "routes": {"all": cascade}})
+    >>> asked = {"requests": {"small": 100, "large": 30}, "answered": {"small": 70, "large": 30}, "cache": {"hits": 9}}
+    >>> answers({"serving": {"small": small, "large": large}, "routes": {"all": asked}})
     {'all': 109.0}
     """
     served = {**summary.get("serving", {}), **summary.get("split", {})}

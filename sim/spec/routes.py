@@ -17,7 +17,6 @@ from sim.quantities import (
     Energy,
     EnergyPerByte,
     Fraction,
-    Fraction,
     LookInterval,
     PositiveDuration,
     RequestRate,
