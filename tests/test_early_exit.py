@@ -138,3 +138,14 @@ def test_exits_come_in_order(exits: dict[str, Any], says: str) -> None:
 def test_difficulties_of_exits_are_drawn() -> None:
     with pytest.raises(InputError, match="difficulties here are drawn"):
         load_scenario(service(of={"kind": "column", "column": "x"}))
+
+
+@pytest.mark.parametrize("where", ["load", "last_load"])
+def test_a_load_of_power_that_is_counted_and_not_drawn_is_told(where: str) -> None:
+    """Nameplate power is the TDP whatever is done: a part of the network that draws less would change nothing."""
+    nameplate = {"load": {"kind": "nameplate"}}
+    exits = one_exit(load=0.5) if where == "load" else {**one_exit(), "last_load": 0.5}
+    [problem] = sim.check(alone(**nameplate, early_exit=exits))
+    assert problem.path.endswith(where)
+    assert "counted, not drawn" in problem.message
+    assert not sim.check(alone(**nameplate, early_exit=one_exit()))

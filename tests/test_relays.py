@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import sim
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
+from sim.report.work import basis
 from sim.results import Results
+from sim.results.work import answers
 from sim.units import G_PER_KG, J_PER_KWH
 from tests.relay_worlds import alone, cascade, memo
 from tests.test_routes_by_request import one_site
@@ -203,3 +205,54 @@ def test_a_memo_of_ones_own_counts_in_the_functional_unit() -> None:
     each_g = results.at("carbon_kg.total") * G_PER_KG / answered
     assert results.at("kpi.sci_g_per_unit") == pytest.approx(each_g)
     assert np.isclose(results.at("serving.api.cache.hit_rate"), 0.5, atol=0.03)
+
+
+@pytest.mark.parametrize("kind", ["cascade", "difficulty"])
+def test_the_ends_of_a_sweep_over_a_limit_are_answered_too(kind: str) -> None:
+    """At 1 the small one answers all and the large is never asked; at 0 it answers none, and in a cascade is asked all
+    the same."""
+    by = cascade()["routes"]["all"]["by"]
+    if kind == "difficulty":
+        by = {key: value for key, value in by.items() if key != "verifier"} | {"kind": "difficulty"}
+    done = {}
+    for limit in (0.0, 0.5, 1.0):
+        run = sim.run(cascade(by={**by, "up_to": {"little": limit}}))
+        done[limit] = {name: run.at(f"serving.{name}.requests") for name in ("little", "large")}
+    asked = sum(done[1.0].values())
+    assert done[1.0] == {"little": asked, "large": 0}
+    if kind == "cascade":  # at 0 some are still with the small one as the run ends
+        assert done[0.0]["little"] == asked
+        assert asked * 0.98 < done[0.0]["large"] <= asked
+    else:
+        assert done[0.0] == {"little": 0, "large": asked}
+        assert sum(done[0.5].values()) == asked
+
+
+def test_shares_reach_none_and_all() -> None:
+    world = cascade(by={"kind": "shares", "shares": {"little": 1.0, "large": 0.0}})
+    run = sim.run(world)
+    assert run.at("serving.large.requests") == 0 < run.at("serving.little.requests")
+
+
+def test_a_unit_of_a_route_is_what_its_users_got() -> None:
+    """A question that two models worked on is one answer, and so is what the memo knew; SCI for AI counts alike."""
+    world = cascade(cache=memo())
+    world["accounting"]["functional_unit"] = {"of": "all", "per": "request"}
+    run = sim.run(world)
+    route = run.summary["routes"]["all"]
+    got = sum(route["answered"].values()) + route["cache"]["hits"]
+    assert route["cache"]["hits"] > 0 < route["passed_on"]["little"]
+    assert run.summary["carbon_kg"]["total"] * G_PER_KG / run.at("kpi.sci_g_per_unit") == pytest.approx(got)
+    assert answers(run.summary) == {"all": got}
+    world["accounting"]["functional_unit"]["per"] = "output-token"
+    assert [problem.message for problem in sim.check(world)] == ["'all' is a route and counts no output-tokens"]
+    world["accounting"]["functional_unit"] = {"of": "al", "per": "request"}
+    assert [problem.message for problem in sim.check(world)] == [
+        "unknown workload or route 'al'; did you mean 'all'?  (little, large, all)"
+    ]
+
+
+def test_cascades_that_answer_the_same_questions_did_the_same_work() -> None:
+    """How many of them the large model saw is how they did it, and no other work."""
+    runs = [sim.run(cascade(by={**cascade()["routes"]["all"]["by"], "up_to": {"little": u}})) for u in (0.7, 0.9)]
+    assert basis([run.summary for run in runs]).whole

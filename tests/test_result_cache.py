@@ -126,3 +126,22 @@ def test_hits_save_the_work_and_cost_a_look() -> None:
     looks_j = (looked.at("energy_kwh.by_component.cpu") - idle.at("energy_kwh.by_component.cpu")) * J_PER_KWH
     assert looks_j == pytest.approx(2.0 * cache["lookups"])
     assert cpu_j < looks_j  # the hosts work less as well
+
+
+def test_whoever_asks_waits_for_the_look_and_for_what_has_to_be_computed() -> None:
+    """A hit takes the look; what misses, the look before its place in the queue and its 0.5 s. Means follow."""
+    found = sim.run(alone(cache=memo(of_route=False, lookup={"time": "30 ms", "energy": "0 J"}))).at("serving.api")
+    cache, hits, computed = found["cache"], found["cache"]["hits"], found["completed"]
+    whole_s = hits * 0.03 + computed * (0.03 + found["e2e_s"]["mean"])
+    assert cache["answer_s"]["mean"] == pytest.approx(whole_s / (hits + computed), rel=1e-9)
+    assert cache["answer_s"]["p99"] >= 0.53 > found["e2e_s"]["p50"]
+
+
+def test_a_memo_without_room_is_a_look_for_nothing() -> None:
+    """The end of a sweep over its size: what it finds is none, and what users get is what they get without it."""
+    plain = sim.run(alone()).at("serving.api")
+    found = sim.run(alone(cache=memo(of_route=False, capacity=0, lookup={"time": "0 s", "energy": "0 J"})))
+    cache = found.at("serving.api.cache")
+    assert (cache["hits"], cache["remembered"], cache["evictions"]) == (0, 0, 0)
+    assert found.at("serving.api.e2e_s") == plain["e2e_s"]
+    assert cache["answer_s"]["mean"] == pytest.approx(plain["e2e_s"]["mean"])

@@ -37,8 +37,8 @@ def pruning_problem(architecture: Architecture, pruning: Pruning) -> str | None:
     several = (architecture.windowed, architecture.moe, architecture.latent, architecture.recurrent)
     if any(part is not None for part in several) or architecture.attending != architecture.networks:
         return "goes with models whose layers are all alike; write out the architecture that is left"
-    if pruning.layers is not None and pruning.layers >= architecture.layers:
-        return f"the model has {architecture.layers} layers, of which fewer must be left"
+    if pruning.layers is not None and pruning.layers > architecture.layers:
+        return f"the model has {architecture.layers} layers, and no more can be left"
     return None
 
 

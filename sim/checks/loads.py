@@ -46,22 +46,25 @@ def loads_fit(resolved: Resolved) -> Found:
             load = resolved.services[name].load
             if load is not None:
                 wrong = list(load_fits((*path, "load"), load, gpu))
-                yield from wrong or _exits_fit(name, resolved.services[name].early_exit, gpu_watts(load, gpu), gpu)
+                yield from wrong or _exits_fit(name, resolved.services[name].early_exit, load, gpu)
         elif name in resolved.batches:
             for at, load in _loads_of_jobs(resolved.batches[name].load):
                 yield from load_fits((*path, "load", *at), load, gpu)
 
 
-def _exits_fit(name: str, exits: EarlyExit | None, watts: tuple[float, float], gpu: GPUProfile) -> Found:
+def _exits_fit(name: str, exits: EarlyExit | None, load: Load, gpu: GPUProfile) -> Found:
     """What a GPU draws on the way to an exit: parts of a network may take more than the whole on average, and none more
     than the GPU may draw."""
     if exits is None:
         return
-    active_w, loaded_w = watts
+    active_w, loaded_w = gpu_watts(load, gpu)
     limit_w = max(float(gpu.tdp.value), active_w)  # a unit may have been measured above its nameplate
     at: KeyPath = ("workloads", name, "early_exit")
     shares: dict[KeyPath, float] = {(*at, "exits", each, "load"): one.load for each, one in exits.exits.items()}
     for path, share in {**shares, (*at, "last_load"): exits.last_load}.items():
+        if load.kind == "nameplate" and share != 1.0:
+            yield path, "changes power, and nameplate power is counted, not drawn: give a measured load"
+            continue
         drawn_w = loaded_w + share * (active_w - loaded_w)
         if drawn_w > limit_w * (1.0 + 1e-9):  # of the arithmetic
             tdp = f"the TDP of '{gpu.name}' is {gpu.tdp.value.text}"

@@ -51,6 +51,8 @@ with later():
 
 RESERVED = ("unallocated",)
 MOST_REQUESTS = 100_000_000
+OF_ROUTES = ("request", "image", "user-hour", "run")
+"""What may be counted of a route: answers that users got, and what needs no counting."""
 
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -314,9 +316,13 @@ def _functional_unit(parts: Parts) -> Found:
     if unit is None:
         return
     path: KeyPath = ("accounting", "functional_unit")
-    if unit.of not in parts.names:
-        yield (*path, "of"), f"unknown workload '{unit.of}'{nearest(unit.of, parts.names)}  ({', '.join(parts.names)})"
+    known = (*parts.names, *parts.routes)
+    if unit.of not in known:
+        what = "workload or route" if parts.routes else "workload"
+        yield (*path, "of"), f"unknown {what} '{unit.of}'{nearest(unit.of, known)}  ({', '.join(known)})"
         return
+    if unit.of not in parts.names and unit.per not in OF_ROUTES:
+        yield (*path, "per"), f"'{unit.of}' is a route and counts no {unit.per}s"
     workload = parts.workloads.get(unit.of)
     if workload is not None and unit.per not in ("run", *workload.counts):
         yield (*path, "per"), f"'{unit.of}' is {workload.kind} and counts no {unit.per}s"

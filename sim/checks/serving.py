@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sim.workload.traces import Trace
 
 Found = Iterator[tuple[KeyPath, str]]
+OF_THE_WORKLOAD = ("precision", "compression", "stack")
+"""What a group of replicas is told to lack and the workload says of all of them."""
 
 
 def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
@@ -160,7 +162,7 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
                 told.add(("eager", spec.stack))
                 yield (*path, "eager"), f"needs a stack that knows what launches take, and {spec.stack!r} does not"
             for where, message in objections(deployment):
-                yield (*path, where) if where in ("precision", "compression") else (*path, group, where), message
+                yield (*path, where) if where in OF_THE_WORKLOAD else (*path, group, where), message
 
 
 def remarks(resolved: Resolved) -> Iterator[str]:

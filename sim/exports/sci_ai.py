@@ -20,6 +20,7 @@ from sim.exports.run import Run, Share
 from sim.exports.sci import boundary, boundary_parts, source_parts, sources
 from sim.results.files import to_json
 from sim.results.formats import number
+from sim.results.work import answers
 from sim.units import G_PER_KG
 
 STANDARD = (
@@ -110,13 +111,13 @@ def _score(
 
 
 def _served(summary: Mapping[str, Any], names: list[str]) -> dict[str, float]:
-    """Tokens (of prompts and of answers) where all services count them; requests completed, in any case."""
+    """Tokens (of prompts and of answers) where all services count them; answers that users got, in any case."""
     services = [summary["serving"].get(name) or summary.get("split", {})[name] for name in names]
     units = {}
     if services and all("output_tokens" in service for service in services):
         units["token"] = float(sum(service["prompt_tokens"] + service["output_tokens"] for service in services))
         units["output token"] = float(sum(service["output_tokens"] for service in services))
-    return {**units, "inference": float(sum(service["completed"] for service in services))}
+    return {**units, "inference": sum(answers(summary).values())}
 
 
 def _made(summary: Mapping[str, Any], names: list[str]) -> dict[str, float]:

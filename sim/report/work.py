@@ -8,11 +8,12 @@ from typing import Any
 
 from sim.report.headline import units_of_work
 from sim.results.formats import number
+from sim.results.work import answers
 
 ALIKE = 0.01
 """Two amounts of work that differ by no more than this share are called the same."""
-DONE = (("serving", "completed", "requests"), ("jobs", "gpu_hours", "GPU-hours"), ("batch", "completed", "jobs"))
-"""What a workload did, by the part of the summary that tells of it."""
+DONE = (("jobs", "gpu_hours", "GPU-hours"), ("batch", "completed", "jobs"))
+"""What a workload that answers nobody did, by the part of the summary that tells of it."""
 WHOLE = "run of "
 """How the functional unit begins that is a run itself, whatever is done in it and on which kinds of machines."""
 
@@ -65,8 +66,9 @@ def basis(summaries: Sequence[Mapping[str, Any]]) -> Basis:
 
 
 def done(summary: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
-    """How much each workload did, and of what, by its name."""
-    return {
+    """How much each workload or route did, and of what, by its name."""
+    answered = {name: (count, "requests") for name, count in answers(summary).items()}
+    return answered | {
         name: (float(one[key]), unit)
         for part, key, unit in DONE
         for name, one in (summary.get(part) or {}).items()

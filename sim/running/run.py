@@ -312,6 +312,7 @@ def _environmental(
 def unit_of(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> Unit | None:
     """The functional unit that a scenario asks for, and how many were delivered; None where it asks for none."""
     from sim.results.summary import Unit
+    from sim.results.work import answers
 
     wanted = scenario.accounting.functional_unit
     if wanted is None:
@@ -319,9 +320,9 @@ def unit_of(scenario: Scenario, activity: Mapping[str, Any], ledger: Ledger) -> 
     if wanted.per == "output-token":
         done = activity["serving"][wanted.of]["output_tokens"]
     elif wanted.per in ("request", "image"):
-        served = {**activity["serving"], **activity.get("split", {})}[wanted.of]
-        answered = served["completed"] + served.get("cache", {}).get("hits", 0)
-        done = answered * (wanted.images_per_request or 1.0)
+        served = {**activity["serving"], **activity.get("split", {})}.get(wanted.of)
+        alone = {"serving": {wanted.of: served}} if served is not None else activity  # or else it is of a route
+        done = answers(alone)[wanted.of] * (wanted.images_per_request or 1.0)
     elif wanted.per == "user-hour":
         done = (wanted.users or 0.0) * ledger.end_ns / HOUR_NS
     elif wanted.per == "trained-token":

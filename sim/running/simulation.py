@@ -14,7 +14,7 @@ from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
 from sim.build.caps import policy_log
 from sim.build.method_uses import method_metrics
-from sim.build.relays import cache_metrics, with_relays
+from sim.build.relays import memo_metrics, with_relays
 from sim.build.routes import moved_tokens, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
@@ -120,7 +120,7 @@ def ended(built: Built, begun: Callable[[Callable[[], int]], None] | None = None
             activity["jobs"][record.workload]["ramps"] = built.swings[record.workload].ramps()
     for relay in outcome.relays:
         if not relay.plan.of_route:
-            activity["serving"][relay.plan.name]["cache"] = cache_metrics(relay)
+            activity["serving"][relay.plan.name]["cache"] = memo_metrics(relay)
     if built.routes:
         logs: dict[str, ServingLog | ServiceLog] = {log.workload: log for log in outcome.serving}
         logs |= {log.workload: log for log in outcome.services}

@@ -51,7 +51,7 @@ class FunctionalUnit(Spec):
     """What the SCI is per: ``count`` requests, images, output tokens, tokens trained on, GPU-hours,
     user-hours, trials, rounds or runs of ``of``."""
 
-    of: str
+    of: str = Field(description="A workload; or a route, of which what users got answered is counted.")
     per: Literal["request", "image", "output-token", "trained-token", "gpu-hour", "user-hour", "trial", "round", "run"]
     count: float = Field(default=1.0, gt=0, le=1e15)
     images_per_request: float | None = Field(default=None, gt=0, le=1e6, description="Needed per image.")

@@ -64,7 +64,7 @@ class ResultCache(Spec):
     """A memo of results, of which the least recently used is forgotten first."""
 
     keys: Popularity
-    capacity: Annotated[int, Field(ge=1, le=10**9, strict=True, description="Results it has room for.")]
+    capacity: Annotated[int, Field(ge=0, le=10**9, strict=True, description="Results it has room for.")]
     lookup: Lookup
 
 

@@ -16,9 +16,9 @@ from sim.quantities import (
     Duration,
     Energy,
     EnergyPerByte,
+    Fraction,
     LookInterval,
     PositiveDuration,
-    PositiveFraction,
     RequestRate,
 )
 from sim.spec.schedules import SignalName
@@ -86,7 +86,7 @@ class ByShares(RouteRule):
     """Sends requests to places drawn with these chances, whatever happens."""
 
     kind: Literal["shares"]
-    shares: dict[str, PositiveFraction] = Field(min_length=2)
+    shares: dict[str, Fraction] = Field(min_length=2)
 
     @model_validator(mode="after")
     def _whole(self) -> ByShares:
@@ -117,7 +117,7 @@ def _rise(limits: Mapping[str, float], beyond: str) -> None:
 
 
 def _drawn_within(of: Difficulty, limits: Mapping[str, float]) -> None:
-    if of.of_trace is None and not all(0.0 < limit < 1.0 for limit in limits.values()):
+    if of.of_trace is None and not all(0.0 <= limit <= 1.0 for limit in limits.values()):
         raise PydanticCustomError("up_to", "must lie between 0 and 1, as the difficulties drawn do")
 
 

@@ -126,6 +126,8 @@ class Memo:
 
     def put(self, key: int, now_ns: int) -> None:
         """Remembers a result; what was used least recently is forgotten where there is no room."""
+        if not self._capacity:
+            return
         self._since.setdefault(key, now_ns)
         self._since.move_to_end(key)
         if len(self._since) > self._capacity:

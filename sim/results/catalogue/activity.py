@@ -19,6 +19,12 @@ MOVING = (
 )
 """What moving data between sites takes."""
 
+ANSWERS = (
+    Quantity("answer_s.mean", "mean time to the answer", "s", meaning="with the look, and of what the memo knew too"),
+    *(Quantity(f"answer_s.{name}", f"{name} of the time to the answer", "s") for name in ("p50", "p90", "p99")),
+)
+"""What users of a workload with a memo wait for; what is computed alone stands with the workload."""
+
 ACTIVITY: tuple[Table, ...] = (
     *OF_SERVICES,
     *OF_EACH_JOB,
@@ -98,6 +104,7 @@ ACTIVITY: tuple[Table, ...] = (
             Quantity("hit_rate", "hit rate", meaning="of all that was looked up"),
             Quantity("evictions", "forgotten"),
             Quantity("remembered", "remembered at the end"),
+            *(ANSWERS if of == "serving" else ()),
             optional=True,
         )
         for of in ("serving", "routes")

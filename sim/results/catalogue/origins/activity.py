@@ -277,5 +277,12 @@ EVENTS = {
             | derived(of, {"hit_rate": (f"{{{of}.hits}} / {{{of}.lookups}}", "of all that was looked up")})
         ).items()
     },
+    **told(
+        "serving.*.cache",
+        {
+            "answer_s.mean answer_s.p50 answer_s.p90 answer_s.p99": "times from the question to the answer, known "
+            "or computed, the look included",
+        },
+    ),
 }
 ACTIVITY: dict[str, Origin] = {**SERVING, **JOBS, **STEPS, **FLEETS, **EVENTS}
