@@ -188,7 +188,7 @@ def _summed(
 def _gathered(
     layer: float, reach: Reach, recipe: Recipe, library: Library, shared_out: Tensors, micro_batches: int
 ) -> Carried:
-    """A step of a layer of so many parameters, which its ranks share out. A vector is as long as the side of a matrix."""
+    """A step of a layer of so many parameters, which its ranks share out; a vector is as long as a matrix is wide."""
     matrix, matrices = layer / shared_out.matrices, shared_out.matrices
     gathers = shared_out.gathers(layer, recomputed=recipe.recompute == "full")
     sent = _carried("all-gather", matrix * VALUE_BYTES, reach, library) * (gathers * matrices)

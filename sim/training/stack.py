@@ -30,12 +30,12 @@ class TrainingStack:
     ``expert_layer_s`` are the host's for a layer forward and backward, and more where it has experts.
     ``tensor_exposed``, ``expert_exposed`` and ``data_exposed`` are the shares of collectives that no computation hides:
     of tensor-parallel ranks, of experts over the network while another chunk computes, and of data-parallel and
-    pipeline ranks. ``shared_out``: as which tensors
-    parameters are gathered that data-parallel ranks share out. ``head_imbalance``: how much of the output head's time the last stage is behind the others.
-    ``straggling``: what the slowest GPU adds to a step, for each factor e of GPUs. ``progress``: by which rate a year
-    the host's times and experts' handling fall from release to release, ``year`` the release the constants are of.
-    Before ``first_year``, the earliest release that tells of it, all that is not the network's got faster by
-    ``kernel_progress`` a year. ``unthrottled``: of an H100's shares, what a board achieves that its limit never holds.
+    pipeline ranks. ``shared_out``: as which tensors parameters are gathered that data-parallel ranks share out.
+    ``head_imbalance``: how much of the output head's time the last stage is behind the others. ``straggling``: what the
+    slowest GPU adds to a step, for each factor e of GPUs. ``progress``: by which rate a year the host's times and
+    experts' handling fall from release to release, ``year`` the release the constants are of. Before ``first_year``,
+    the earliest release that tells of it, all that is not the network's got faster by ``kernel_progress`` a year.
+    ``unthrottled``: of an H100's shares, what a board achieves that its limit never holds.
     """
 
     compute16: float

@@ -14,8 +14,8 @@ from math import inf
 
 @dataclass(frozen=True)
 class Tensors:
-    """Of a layer, ``matrices`` are gathered each on its own (1: all flattened together); ``vectors`` are small enough to
-    stay whole from one optimizer step to the next. The host takes ``collective_s`` for a collective and ``rank_s`` for
+    """Of a layer, ``matrices`` are gathered each on its own (1: all flattened together); ``vectors`` are small enough
+    to stay whole from one optimizer step to the next. The host takes ``collective_s`` for a collective, ``rank_s`` for
     each part of its list. What is used again only after ``reuse`` parameters is let go of and gathered once more.
     """
 
@@ -32,8 +32,9 @@ class Tensors:
 
     def handled_s(self, ranks: int, gathers: float, micro_batches: int) -> float:
         """s of the host for a layer in a step: all are scattered, vectors gathered but once."""
-        each = self.collective_s + self.rank_s * ranks
-        return ((gathers + 1.0) * self.matrices + self.vectors) * each * micro_batches + self.vectors * self.rank_s * ranks
+        parts_s = self.rank_s * ranks
+        collectives = ((gathers + 1.0) * self.matrices + self.vectors) * micro_batches
+        return collectives * (self.collective_s + parts_s) + self.vectors * parts_s
 
 
 FLATTENED = Tensors(matrices=1.0, vectors=0.0, collective_s=0.0, rank_s=0.0, reuse=inf)
