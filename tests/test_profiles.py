@@ -186,7 +186,7 @@ def test_a_profile_that_comes_or_goes_is_seen_by_the_next_catalog(tmp_path: Path
 def test_a_stack_of_another_kind_is_refused_with_those_that_are() -> None:
     """Both kinds of stacks lie in one folder; only those that fit are named."""
     for name in ("vllm-2026", "no-such-stack"):
-        with pytest.raises(InputError, match=r"\(fsdp-2024, megatron-2026\)"):
+        with pytest.raises(InputError, match=r"\(deepspeed-2021, fsdp-2024, megatron-2026, torchtitan-2024\)"):
             Catalog().training_stack(name)
     with pytest.raises(InputError, match=r"\(generic-2025, .*vllm-2026\)") as refused:
         Catalog().stack("megatron-2026")

@@ -23,6 +23,7 @@ from benchmarks.accuracy import (
     power_traces,
     published_training,
     ranges,
+    several_nodes,
     training_power,
 )
 from benchmarks.table import Row
@@ -38,6 +39,7 @@ def rows(*, quick: bool) -> Sequence[Row]:
         *megatron.rows(),
         *mpt_fsdp.rows(),
         *published_training.rows(),
+        *several_nodes.rows(),
         *collectives.rows(),
         *kernel_times.rows(),
         *kernels.rows(quick=quick),

@@ -53,11 +53,11 @@ def _family(told: Mapping[str, Any], file: Mapping[str, Any]) -> Family:
     if told["source"] not in file["sources"]:
         raise ValueError(f"{told['name']}: no source is called {told['source']}")
     system = file["systems"][told["system"]]
-    runs = [_run({**told["shared"], **each}, told, system, file["models"]) for each in told["runs"]]
+    runs = [run_of({**told["shared"], **each}, told, system, file["models"]) for each in told["runs"]]
     return Family(told["name"], told["source"], told["stack"], told["assumed"], told.get("tells"), tuple(runs))
 
 
-def _run(row: dict[str, Any], family: Mapping[str, Any], system: Mapping[str, Any], models: Mapping[str, Any]) -> Run:
+def run_of(row: dict[str, Any], family: Mapping[str, Any], system: Mapping[str, Any], models: Mapping[str, Any]) -> Run:
     gpus, gpu = int(row["gpus"]), _board(system)
     architecture = _architecture(row["model"], row["sequence"], models)
     spread_over = int(row.get("tensor", 1)) * int(row.get("pipeline", 1)) * int(row.get("context", 1))

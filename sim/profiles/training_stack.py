@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.profiles.sourced import Profile, Sourced, SourcedDuration
 from sim.quantities import Fraction, PositiveFraction
+from sim.validation import Spec
 
 Efficiency = Sourced[PositiveFraction]
 Share = Sourced[Fraction]
@@ -19,8 +20,19 @@ Exponent = Sourced[Annotated[float, Field(ge=0.0, le=2.0)]]
 Passes = Sourced[Annotated[float, Field(ge=1.0, le=1000.0)]]
 
 
+class TensorsApart(Spec):
+    """Of a framework that keeps a layer's tensors apart where they are shared out (``sim.training.tensors``)."""
+
+    matrices: Sourced[Annotated[float, Field(ge=1.0, le=1000.0)]]
+    vectors: Sourced[Annotated[float, Field(ge=0.0, le=1000.0)]]
+    collective: SourcedDuration
+    rank: SourcedDuration
+    reuse: Sourced[Annotated[float, Field(gt=0.0)]]
+
+
 class TrainingStackProfile(Profile):
-    """Constants of a framework; none has a default, as each decides what a step takes."""
+    """Constants of a framework; none has a default, as each decides what a step takes. Without ``tensors_apart`` a
+    layer is gathered as one tensor."""
 
     kind: Literal["training-stack"]
     year: Sourced[Annotated[float, Field(ge=2015.0, le=2100.0)]]
@@ -43,6 +55,7 @@ class TrainingStackProfile(Profile):
     tensor_exposed: Share
     expert_exposed: Share
     data_exposed: Share
+    tensors_apart: TensorsApart | None = None
     head_imbalance: Share
     straggling: Sourced[Annotated[float, Field(ge=0.0, le=1.0)]]
     progress: Sourced[Annotated[float, Field(ge=0.0, le=5.0)]]

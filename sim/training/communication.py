@@ -19,6 +19,7 @@ from sim.training.parameters import Held
 from sim.training.protocols import Library
 from sim.training.ranks import groups_of
 from sim.training.reach import Reach
+from sim.training.tensors import Tensors
 from sim.training.terms import Recipe, Spread
 from sim.training.topology import Topology
 from sim.training.work import Architecture, Work, tokens_of
@@ -146,7 +147,9 @@ def pipeline_parallel(
     return _carried("point-to-point", byte, groups.pipeline, library) * (2.0 * spread.chunks)
 
 
-def data_parallel(own: Held, spread: Spread, recipe: Recipe, groups: Groups, library: Library) -> Carried:
+def data_parallel(
+    own: Held, spread: Spread, recipe: Recipe, groups: Groups, library: Library, shared_out: Tensors
+) -> Carried:
     """Of a step of one stage. Where parameters are shared out it is layer by layer, for every micro-batch."""
     dense, experts = own.shared, own.experts
     if recipe.lora_rank is not None and spread.shard != "parameters":
@@ -154,7 +157,7 @@ def data_parallel(own: Held, spread: Spread, recipe: Recipe, groups: Groups, lib
     found = Carried()
     for parameters, reach in ((dense, groups.data), (experts, groups.expert_data)):
         if reach.gpus > 1 and parameters:
-            found = found + _summed(parameters, own.layers, reach, spread, recipe, library)
+            found = found + _summed(parameters, own.layers, reach, spread, recipe, library, shared_out)
     trained = own.adapters if recipe.lora_rank is not None else dense
     if groups.replicas.gpus > 1 and trained:
         share = trained * recipe.gradient_bytes / groups.data.gpus
@@ -162,18 +165,38 @@ def data_parallel(own: Held, spread: Spread, recipe: Recipe, groups: Groups, lib
     return found
 
 
-def _summed(parameters: float, layers: int, reach: Reach, spread: Spread, recipe: Recipe, library: Library) -> Carried:
+def _summed(
+    parameters: float,
+    layers: int,
+    reach: Reach,
+    spread: Spread,
+    recipe: Recipe,
+    library: Library,
+    shared_out: Tensors,
+) -> Carried:
     """Gradients of so many ``parameters``, and what is gathered of these."""
     if spread.shard == "none":
         return _carried("all-reduce", parameters * recipe.gradient_bytes, reach, library)
     if spread.shard == "parameters":
-        gathers, times = 2.0, layers * recipe.micro_batches(spread)
-    else:
-        gathers, times = 1.0, layers
+        return _gathered(parameters / layers, reach, recipe, library, shared_out, recipe.micro_batches(spread)) * layers
     each = parameters / layers
-    gathered = _carried("all-gather", each * VALUE_BYTES, reach, library) * (gathers * times)
-    scattered = _carried("reduce-scatter", each * recipe.gradient_bytes, reach, library) * times
+    gathered = _carried("all-gather", each * VALUE_BYTES, reach, library) * layers
+    scattered = _carried("reduce-scatter", each * recipe.gradient_bytes, reach, library) * layers
     return gathered + (scattered if recipe.lora_rank is None else Carried())
+
+
+def _gathered(
+    layer: float, reach: Reach, recipe: Recipe, library: Library, shared_out: Tensors, micro_batches: int
+) -> Carried:
+    """A step of a layer of so many parameters, which its ranks share out; a vector is as long as a matrix is wide."""
+    matrix, matrices = layer / shared_out.matrices, shared_out.matrices
+    gathers = shared_out.gathers(layer, recomputed=recipe.recompute == "full")
+    sent = _carried("all-gather", matrix * VALUE_BYTES, reach, library) * (gathers * matrices)
+    if recipe.lora_rank is None:
+        sent = sent + _carried("reduce-scatter", matrix * recipe.gradient_bytes, reach, library) * matrices
+        vector = matrix**0.5 * recipe.gradient_bytes
+        sent = sent + _carried("reduce-scatter", vector, reach, library) * shared_out.vectors
+    return sent * micro_batches + Carried(shared_out.handled_s(reach.gpus, gathers, micro_batches))
 
 
 def exposed_behind(carried_s: float, hiding_s: float, share: float) -> float:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import exp
 
-from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.training_stack import TensorsApart, TrainingStackProfile
 from sim.training.protocols import Library
+from sim.training.tensors import FLATTENED, Tensors
 from sim.units import SECONDS_PER_NS
 
 REFERENCE_FLOP_PER_J = 989.5e12 / 700.0
@@ -29,11 +30,12 @@ class TrainingStack:
     ``expert_layer_s`` are the host's for a layer forward and backward, and more where it has experts.
     ``tensor_exposed``, ``expert_exposed`` and ``data_exposed`` are the shares of collectives that no computation hides:
     of tensor-parallel ranks, of experts over the network while another chunk computes, and of data-parallel and
-    pipeline ranks. ``head_imbalance``: how much of the output head's time the last stage is behind the others.
-    ``straggling``: what the slowest GPU adds to a step, for each factor e of GPUs. ``progress``: by which rate a year
-    the host's times and experts' handling fall from release to release, ``year`` the release the constants are of.
-    Before ``first_year``, the earliest release that tells of it, all that is not the network's got faster by
-    ``kernel_progress`` a year. ``unthrottled``: of an H100's shares, what a board achieves that its limit never holds.
+    pipeline ranks. ``shared_out``: as which tensors parameters are gathered that data-parallel ranks share out.
+    ``head_imbalance``: how much of the output head's time the last stage is behind the others. ``straggling``: what the
+    slowest GPU adds to a step, for each factor e of GPUs. ``progress``: by which rate a year the host's times and
+    experts' handling fall from release to release, ``year`` the release the constants are of. Before ``first_year``,
+    the earliest release that tells of it, all that is not the network's got faster by ``kernel_progress`` a year.
+    ``unthrottled``: of an H100's shares, what a board achieves that its limit never holds.
     """
 
     compute16: float
@@ -55,6 +57,7 @@ class TrainingStack:
     tensor_exposed: float
     expert_exposed: float
     data_exposed: float
+    shared_out: Tensors
     head_imbalance: float
     straggling: float
     progress: float
@@ -108,10 +111,23 @@ def training_stack(profile: TrainingStackProfile) -> TrainingStack:
         tensor_exposed=profile.tensor_exposed.value,
         expert_exposed=profile.expert_exposed.value,
         data_exposed=profile.data_exposed.value,
+        shared_out=_shared_out(profile.tensors_apart),
         head_imbalance=profile.head_imbalance.value,
         straggling=profile.straggling.value,
         progress=profile.progress.value,
         kernel_progress=profile.kernel_progress.value,
         first_year=profile.first_year.value,
         year=profile.year.value,
+    )
+
+
+def _shared_out(told: TensorsApart | None) -> Tensors:
+    if told is None:
+        return FLATTENED
+    return Tensors(
+        matrices=told.matrices.value,
+        vectors=told.vectors.value,
+        collective_s=told.collective.value * SECONDS_PER_NS,
+        rank_s=told.rank.value * SECONDS_PER_NS,
+        reuse=told.reuse.value,
     )

@@ -48,7 +48,7 @@ def step_cost(
     context = context_parallel(architecture, spread, recipe, groups, library)
     expert = expert_parallel(architecture, work, spread, recipe, groups, library)
     hop = pipeline_parallel(architecture, spread, recipe, groups, library)
-    data = data_parallel(work.own, spread, recipe, groups, library)
+    data = data_parallel(work.own, spread, recipe, groups, library, stack.shared_out)
 
     launched_s = _host_s(work, stack)
     computing_s = hypot(own.seconds, launched_s)

@@ -19,6 +19,7 @@ from scipy.optimize import least_squares
 from sim.measure.fit.training_table import Run
 from sim.training.stack import TrainingStack
 from sim.training.step import step_cost
+from sim.training.tensors import FLATTENED
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,7 +78,8 @@ FSDP: Mapping[str, Prior] = {
 }
 """Fully sharded data parallelism alone: unfused kernels, and attention whose instructions do not grow with the chip."""
 
-HELD_MEGATRON: Mapping[str, float] = {
+HELD_MEGATRON: Mapping[str, Any] = {
+    "shared_out": FLATTENED,
     "memory": 0.85,
     "logit_bytes": 12.0,
     "link_efficiency": 0.73,
@@ -87,7 +89,8 @@ HELD_MEGATRON: Mapping[str, float] = {
     "first_year": 2025.66,
     "year": 2026.42,
 }
-HELD_FSDP: Mapping[str, float] = {
+HELD_FSDP: Mapping[str, Any] = {
+    "shared_out": FLATTENED,
     "memory": 0.85,
     "compute4": 0.6,
     "expert_passes": 5.0,
@@ -115,7 +118,7 @@ class Form:
     """
 
     fitted: Mapping[str, Prior]
-    held: Mapping[str, float]
+    held: Mapping[str, Any]
     trust: float
     one_exponent: bool = False
 

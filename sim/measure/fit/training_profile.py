@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def holding(base: TrainingStack, form: Form) -> Form:
     """The same constants to fit, from where they were thought to be before any run, and what is held as ``base`` has
     it. (A base's own constants may have been fitted to the very runs that judge here.)"""
     shared = {"attention_watt_exponent"} if form.one_exponent else set()
-    held = {constant: value for constant, value in asdict(base).items() if constant not in {*form.fitted, *shared}}
+    held = {constant: value for constant, value in vars(base).items() if constant not in {*form.fitted, *shared}}
     return replace(form, held=held)
 
 
