@@ -45,6 +45,8 @@ def test_the_host_walks_a_part_for_each_rank_of_each_collective() -> None:
         calls = (4 * 2 + 4 + 8) * micro_batches
         expected = calls * (3e-4 + 100 * 1e-5) + 8 * 100 * 1e-5
         assert apart.handled_s(100, 2.0, micro_batches) == pytest.approx(expected, rel=1e-12)
+        frozen = apart.handled_s(100, 2.0, micro_batches, trained=False)
+        assert expected - frozen == pytest.approx((4 + 8) * micro_batches * (3e-4 + 100 * 1e-5), rel=1e-9)
 
 
 def test_a_layer_longer_than_the_reuse_distance_is_gathered_anew_for_its_backward_pass() -> None:

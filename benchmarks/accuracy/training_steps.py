@@ -48,7 +48,7 @@ FILES = (
     "sim/training/work.py",
 )
 A_FIFTH = 0.2
-FROZEN = ("2026-11-29 20:58 UTC", "cddefca7f359")
+FROZEN = ("2026-11-29 20:58 UTC", "594d8fde72fb")
 
 
 def told() -> str:

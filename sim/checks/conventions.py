@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sim.build.conventions import convention_profile, given_problems, sides
 from sim.build.resolved import Resolved
+from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.spec.accounting import ProfileConvention
@@ -24,8 +25,7 @@ def convention_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
     try:
         profile = resolved.catalog.convention(name)
     except InputError as error:
-        for problem in error.problems:
-            yield (*WHERE, "profile"), f"{problem}" if problem.file != "<profiles>" else problem.message
+        yield from (((*WHERE, "profile"), fault) for fault in faults(error))
         return
     if not isinstance(spec, ProfileConvention):
         return

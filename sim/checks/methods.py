@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.build.method_uses import Use, active_w, loads_of, told, uses, works_of
 from sim.build.resolved import Resolved
+from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.later import later
@@ -32,7 +33,7 @@ def methods_fit(resolved: Resolved) -> Found:
             try:
                 methods.append(method_of(choice, resolved.catalog))
             except InputError as error:
-                yield from (((*use.path, "methods", i), problem.message) for problem in error.problems)
+                yield from (((*use.path, "methods", i), fault) for fault in faults(error))
         if len(methods) < len(use.methods):
             continue
         for i, why in contradictions(tuple(methods)):

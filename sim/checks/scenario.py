@@ -21,6 +21,7 @@ from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
 from sim.checks.methods import methods_fit
+from sim.checks.named_profiles import faults
 from sim.checks.phases import phases_whole
 from sim.checks.policies import cap_problems
 from sim.checks.pools import draw_together, pools_are_there, slots_suffice
@@ -137,9 +138,7 @@ def _machines(resolved: Resolved) -> Found:
         label = resolved.parts.cluster.nodes[i].label
         yield ("cluster", "nodes", i), f"duplicate name '{label}'; give each pool a 'name' of its own"
     for i, field, error in resolved.hardware.unread.values():
-        for problem in error.problems:
-            inside = problem.file != "<profiles>"
-            yield ("cluster", "nodes", i, field), f"{problem}" if inside else problem.message
+        yield from ((("cluster", "nodes", i, field), fault) for fault in faults(error))
 
 
 def _times_and_names(resolved: Resolved) -> Found:
@@ -243,7 +242,7 @@ def _named_profiles(document: Document, catalog: Catalog) -> Found:
         try:
             catalog.node(name)
         except InputError as error:
-            yield path, error.problems[0].message
+            yield from ((path, fault) for fault in faults(error))
 
 
 def _gpu_lifetime(document: Document, catalog: Catalog) -> Found:

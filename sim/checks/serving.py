@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sim.build.feasibility import objections
 from sim.build.resolved import Resolved
 from sim.build.step_table import read_step_table
+from sim.checks.named_profiles import faults
 from sim.checks.routes import where_written
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
@@ -149,7 +150,7 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
             try:
                 read(profile) if profile is not None else None
             except InputError as error:
-                yield (*path, *field), error.problems[0].message
+                yield from (((*path, *field), fault) for fault in faults(error))
         if spec.eager and isinstance(spec.step_time, MeasuredSteps):
             yield (*path, "eager"), "has no effect on a table of measured iterations: leave it out"
         told: set[tuple[str, str]] = set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.build.resolved import Resolved
 from sim.checks.loads import load_fits
+from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.later import later
@@ -31,7 +32,7 @@ def devices_known(resolved: Resolved) -> Found:
                 try:
                     resolved.catalog.device(client.profile)
                 except InputError as error:
-                    yield ("workloads", name, "devices", kind, "profile"), error.problems[0].message
+                    yield from ((("workloads", name, "devices", kind, "profile"), fault) for fault in faults(error))
     for name, written in resolved.split.items():
         for kind, one in written.devices.items():
             path: KeyPath = ("workloads", name, "devices", kind)
@@ -40,7 +41,7 @@ def devices_known(resolved: Resolved) -> Found:
                 try:
                     profile = resolved.catalog.device(one.profile)
                 except InputError as error:
-                    yield (*path, "profile"), error.problems[0].message
+                    yield from (((*path, "profile"), fault) for fault in faults(error))
                     continue
             yield from _device(path, one, profile)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.build.gangs import trained_in
 from sim.build.resolved import Resolved
+from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.later import later
@@ -60,4 +61,4 @@ def _unknown(path: KeyPath, work: ModelWork, resolved: Resolved) -> Found:
         try:
             read(profile) if profile is not None else None
         except InputError as error:
-            yield (*path, field), error.problems[0].message
+            yield from (((*path, field), fault) for fault in faults(error))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
+from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.later import later
@@ -50,8 +51,7 @@ def _of_profile(path: KeyPath, written: UnitsOfProfile, machine: Machine | None,
     try:
         profile = resolved.catalog.units(written.profile)
     except InputError as error:
-        for problem in error.problems:
-            yield (*path, "profile"), problem.message
+        yield from (((*path, "profile"), fault) for fault in faults(error))
         return
     yield from _has_them((*path, "profile"), profile.of, machine)
     if written.units is None:

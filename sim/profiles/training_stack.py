@@ -27,7 +27,7 @@ class TensorsApart(Spec):
     vectors: Sourced[Annotated[float, Field(ge=0.0, le=1000.0)]]
     collective: SourcedDuration
     rank: SourcedDuration
-    reuse: Sourced[Annotated[float, Field(gt=0.0)]]
+    reuse: Sourced[Annotated[float, Field(gt=0.0, le=1e15)]]
 
 
 class TrainingStackProfile(Profile):

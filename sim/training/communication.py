@@ -192,11 +192,12 @@ def _gathered(
     matrix, matrices = layer / shared_out.matrices, shared_out.matrices
     gathers = shared_out.gathers(layer, recomputed=recipe.recompute == "full")
     sent = _carried("all-gather", matrix * VALUE_BYTES, reach, library) * (gathers * matrices)
-    if recipe.lora_rank is None:
+    trained = recipe.lora_rank is None
+    if trained:
         sent = sent + _carried("reduce-scatter", matrix * recipe.gradient_bytes, reach, library) * matrices
         vector = matrix**0.5 * recipe.gradient_bytes
         sent = sent + _carried("reduce-scatter", vector, reach, library) * shared_out.vectors
-    return sent * micro_batches + Carried(shared_out.handled_s(reach.gpus, gathers, micro_batches))
+    return sent * micro_batches + Carried(shared_out.handled_s(reach.gpus, gathers, micro_batches, trained=trained))
 
 
 def exposed_behind(carried_s: float, hiding_s: float, share: float) -> float:
