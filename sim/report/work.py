@@ -7,16 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.report.headline import units_of_work
+from sim.results.catalogue.quantity import value_in
 from sim.results.formats import number
 
 ALIKE = 0.01
 """Two amounts of work that differ by no more than this share are called the same."""
-DONE = (("serving", "completed", "requests"), ("jobs", "gpu_hours", "GPU-hours"), ("batch", "completed", "jobs"))
-"""What a workload did, by the part of the summary that tells of it."""
+TRAINED, HELD = "tokens trained on", "GPU-hours"
+DONE = (
+    ("serving", ("completed",), "requests"),
+    ("serving", ("prompt_tokens",), "tokens of prompts"),
+    ("serving", ("output_tokens",), "output tokens"),
+    ("split", ("completed",), "requests"),
+    ("jobs", ("gpu_hours",), HELD),
+    ("jobs", ("step", "tokens"), TRAINED),
+    ("batch", ("completed",), "jobs"),
+    ("campaigns", ("trials",), "trials"),
+    ("federated", ("rounds",), "rounds"),
+)
+"""What a workload did, by the part of the summary that tells of it. GPU-hours are what work takes on one board and not
+on another, so they stand for it only where nothing is known of what was trained."""
 WHOLE = "run of "
 """How the functional unit begins that is a run itself, whatever is done in it and on which kinds of machines."""
 
-Amounts = Mapping[str, tuple[float, str]]
+Amounts = Mapping[tuple[str, str], float]
+"""By a workload's name and the unit of what it did."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +78,28 @@ def basis(summaries: Sequence[Mapping[str, Any]]) -> Basis:
     return _neither(f"{why}, and did unlike work ({unlike})")
 
 
-def done(summary: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
-    """How much each workload did, and of what, by its name."""
-    return {
-        name: (float(one[key]), unit)
-        for part, key, unit in DONE
+def done(summary: Mapping[str, Any]) -> Amounts:
+    """How much each workload did, and of what."""
+    found = {
+        (name, unit): float(amount)
+        for part, keys, unit in DONE
         for name, one in (summary.get(part) or {}).items()
-        if one.get(key) is not None
+        if (amount := value_in(one, keys)) is not None
+    }
+    return {
+        (name, unit): amount for (name, unit), amount in found.items() if unit != HELD or (name, TRAINED) not in found
     }
 
 
 def _unlike(amounts: Sequence[Amounts]) -> str:
     """What tells the work of some runs apart, in words; nothing where it is alike."""
     told = []
-    for name in dict.fromkeys(name for one in amounts for name in one):
-        found = [one.get(name) for one in amounts]
-        counts = [count for count, _ in filter(None, found)]
-        if None not in found and max(counts) - min(counts) <= ALIKE * max(counts):
+    for name, unit in dict.fromkeys(key for one in amounts for key in one):
+        found = [one.get((name, unit)) for one in amounts]
+        counts = [count for count in found if count is not None]
+        if len(counts) == len(found) and max(counts) - min(counts) <= ALIKE * max(counts):
             continue
-        each = ["none" if one is None else f"{number(one[0])} {one[1]}" for one in found]
+        each = ["none" if count is None else f"{number(count)} {unit}" for count in found]
         told.append(f"{name}: {' and '.join(each)}")
     return "; ".join(told)
 
