@@ -20,6 +20,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import get_annotations
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
@@ -39,8 +40,16 @@ _DESCRIBED: ContextVar[frozenset[type]] = ContextVar("_DESCRIBED", default=froze
 """Families that a JSON schema is being made of."""
 
 
+_WORDS_SHIPPED: Mapping[str, str] = {spec: words for rows in SHIPPED.values() for spec, (words, _) in rows.items()}
+
+
 class Choice(Spec):
-    """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it."""
+    """Base of a family's specs: a field typed with it (or with a class between) reads any of its kinds below it.
+
+    What is written as ``kind`` of one that ships stands in ``sim.shipped_kinds``, where it is found before the module
+    of the class is imported; the class has it from there as its first field. Only one whose ``kind`` may be left out
+    writes it itself, with the default, as do the kinds of other packages.
+    """
 
     if TYPE_CHECKING:
         kind: str
@@ -48,6 +57,13 @@ class Choice(Spec):
     family: ClassVar[str]
     example: ClassVar[Mapping[str, Any]] = {}
     """What must be written besides ``kind``, by an example that is valid by itself."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = get_annotations(cls)
+        words = _WORDS_SHIPPED.get(f"{cls.__module__}:{cls.__qualname__}")
+        if words is not None and "kind" not in own:
+            cls.__annotations__ = {"kind": Literal[tuple(words.split())], **own}
 
     @classmethod
     def alternatives(cls) -> tuple[type[Spec], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from sim.results.results import Results
 from sim.spec.inference import Inference, ServiceTime
 from sim.spec.workloads import MeasuredLoad
 from sim.units import J_PER_KWH
+from tests.test_readme import README
 
 WALL_HOURS = 1_082_990 / 384
+SAID = " ".join(README.read_text(encoding="utf-8").split())
+"""What the README says, on one line."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +75,7 @@ def test_the_physical_run_is_between_the_two_readings_of_the_measured_power(phys
     """109 kW as the whole draw, or as the dynamic part above 64 + 27 kW: the paper's text allows both."""
     mean_kw = physical.at("energy_kwh.it") / WALL_HOURS
     assert 109 < mean_kw < 109 + 64  # its nodes; 27 are infrastructure
+    assert {float(kw) for kw in re.findall(r"(?:comes to|infrastructure;) (\d+) kW", SAID)} == {round(mean_kw)}
     gpu_kw = physical.at("energy_kwh.by_component.gpu") / WALL_HOURS
     assert gpu_kw < 384 * 0.4  # and below nameplate, which the convention takes for the GPUs alone
 
@@ -88,7 +93,9 @@ def api() -> Results:
 
 
 def test_most_of_the_api_s_energy_is_drawn_at_zero_load(api: Results) -> None:
-    assert api.at("serving.api.zero_load_energy_share") == pytest.approx(0.82, abs=0.01)
+    share = api.at("serving.api.zero_load_energy_share")
+    assert share == pytest.approx(0.82, abs=0.01)
+    assert f"on either it draws about {100 * share:.0f} % of its energy at zero load" in SAID
 
 
 def test_the_api_s_energy_splits_as_published(api: Results) -> None:
@@ -131,6 +138,11 @@ def test_hourly_energy_on_days_it_was_not_calibrated_on(shared_data: Path) -> No
     naive = float((abs(constant - measured) / measured).mean())
     assert error <= 0.045
     assert naive > 1.5 * error  # the model earns its keep over a constant guess
+    (said,) = re.findall(
+        r"off by ([\d.]+) % on average \(over (\d+) whole hours\); .*? mean is off by ([\d.]+) %",
+        SAID,
+    )
+    assert [float(figure) for figure in said] == [round(100 * error, 1), len(measured), round(100 * naive, 1)]
     shares: dict[str, Any] = results.at("energy_kwh.by_component")
     total = results.at("energy_kwh.it")
     assert [100 * shares[name] / total for name in ("gpu", "dram", "cpu")] == pytest.approx([75.3, 22.7, 2.0], abs=0.5)

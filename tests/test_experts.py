@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 
 from sim.build.deployment import Deployment
 from sim.profiles.catalog import Catalog
-from sim.profiles.experts import asked_experts, expert_work
+from sim.profiles.experts import _experts_read, asked_experts, expert_work
 from sim.profiles.kernel_time import MixtureLaw, mixture_time
 from sim.profiles.layers import Mixture
 from sim.profiles.model import distinct_experts
+from sim.profiles.step import DECODES, ENERGY
 from sim.profiles.terms import Stack
 from sim.spec.serving import Replicas, Serving
-from tests.iterations import H100, IN_16_BITS, PLAIN, layout
+from tests.iterations import H100, IN_16_BITS, PLAIN, cost_of, layout, named
 
 MIXTURE = Mixture(layers=48, experts=128, per_token=8, hidden=2048, width=768)
 FOUR = layout(4, expert=True)
@@ -146,3 +148,26 @@ def test_a_stack_has_kernels_by_generation_and_precision() -> None:
                 assert found.expert_passes == own.passes.value
                 assert found.expert_cycles == own.cycles.value
     assert coefficients("qwen3-235b-a22b", "bf16", stack="generic-2025").expert_cycles == Stack.expert_cycles
+
+
+def test_experts_asked_of_a_gpu_spread_as_draws_without_replacement() -> None:
+    """32 of 128 experts lie on each of four GPUs: how many of them are among those asked for is hypergeometric, and the
+    most of four such numbers lies ndtri((4 - 3/8) / (4 + 1/4)) deviations above the mean (Blom 1958)."""
+    asked = np.array([8.0, 40.0, 100.0, 127.0])
+    mean, most = _experts_read(128.0, replace(PLAIN, expert_imbalance=1.0), FOUR, asked)
+    assert mean == pytest.approx(asked / 4)
+    ahead = 1.0491 * np.array([hypergeom(128, int(n), 32).std() for n in asked])
+    assert most == pytest.approx(np.minimum(32.0, mean + ahead), rel=1e-4)
+
+
+def test_gpus_that_wait_for_the_busiest_draw_what_waiting_takes() -> None:
+    """That experts are spread unevenly gives nobody more work: every s more costs each GPU its power while it waits."""
+    board = replace(H100, waiting_w=31.0, limit_w=1e6, cap_w=1e6)
+    even, uneven = (
+        cost_of(named("qwen3-30b-a3b"), replace(PLAIN, expert_imbalance=spread), board, at=FOUR, most_tokens=32)
+        for spread in (0.0, 2.0)
+    )
+    later_s = (uneven.table - even.table)[DECODES, 2:, :2].max(axis=1)
+    assert (later_s > 0.0).all()
+    more_j = (uneven.table - even.table)[DECODES, 2:, ENERGY]
+    assert more_j == pytest.approx(4 * 31.0 * later_s, rel=1e-9)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
+from sim.build.facility import building
 from sim.facility.chiller import LOWEST_LOAD, Chiller, carnot_share, chiller_power_w, part_load_power
 from sim.facility.electrical import curve_through, installed_w
 from sim.facility.plant import Plant
@@ -19,7 +20,7 @@ from sim.facility.tower import Tower, evaporated_share, water_l_per_s
 from sim.signals import Signal
 from sim.units import HOUR_NS, J_PER_KWH
 from sim.weather.series import Air
-from tests.plants import COOLING, EVAPORATES, FACILITY, UPS, plant, plant_spec, weather
+from tests.plants import CHILLED, COOLING, EVAPORATES, FACILITY, TOWER, UPS, plant, plant_spec, weather
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 EDGES = np.array([0, HOUR_NS], dtype=np.int64)
@@ -95,6 +96,32 @@ def test_water_never_exceeds_what_the_rejected_heat_evaporates(
     cycles = 3 if kind == "adiabatic" else 5
     blowdown, drift = bins.water_l_per_s["blowdown"][0], bins.water_l_per_s.get("drift", np.zeros(1))[0]
     assert blowdown + drift <= bins.water_l_per_s["evaporation"][0] / (cycles - 1) + drift + 1e-12
+
+
+def chiller_w(wet_c: float, **cooling: Any) -> float:
+    """Electric power of a water-cooled chiller at half of the design load."""
+    spec = {**plant_spec("water-cooled-chiller"), "cooling": {**CHILLED, **cooling}}
+    built = building(FACILITY.validate_python(spec), weather(wet_c + 5.0, wet_c))
+    return float(built.evaluate({"gpu": np.array([5e6])}, EDGES).components_w["chiller"][0])
+
+
+def test_a_condenser_sees_the_water_that_leaves_it() -> None:
+    """Approach and range add up between the wet bulb and the condenser: 6 + 4 K ask for as much as 4 + 6."""
+    towers = [{**TOWER, "approach": f"{k} K", "range": f"{10 - k} K"} for k in (4, 6)]
+    one, other = (chiller_w(22.0, tower=tower) for tower in towers)
+    assert one == pytest.approx(other, rel=1e-9)
+    assert chiller_w(22.0, tower={**TOWER, "approach": "4 K", "range": "8 K"}) > one
+
+
+def test_an_economizer_takes_all_at_the_supply_and_nothing_at_the_return() -> None:
+    """Water of 18 degC that comes back at 24, a tower 4 K above the wet bulb and an exchanger 2 K above that: all of it
+    at a wet bulb of 12 degC, half at 15, nothing at 18."""
+    whole, half, none = (chiller_w(wet_c, economizer_approach="2 K") for wet_c in (12.0, 15.0, 18.0))
+    assert whole == pytest.approx(0.0, abs=1e-6)
+    assert 0.0 < half < chiller_w(15.0)
+    assert chiller_w(12.1, economizer_approach="2 K") > 0.0
+    assert none == pytest.approx(chiller_w(18.0), rel=1e-8)  # a wet bulb is found to 1e-9 K
+    assert chiller_w(17.9, economizer_approach="2 K") < chiller_w(17.9)
 
 
 @given(loads, wet_bulbs, st.floats(2.0, 12.0))

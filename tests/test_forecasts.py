@@ -19,6 +19,7 @@ from sim.signals.forecast import Forecast, Noisy, Perfect, Persistence, correlat
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.schedule import (
     best_start,
+    expected_ns,
     lowest_spans,
     mean_over,
     only_within,
@@ -109,6 +110,14 @@ def test_no_start_beats_the_one_chosen(values: list[float], data: st.DataObject)
     assert mean(chosen) <= min(map(mean, every)) * (1 + 1e-9)
     fast = window_means(forecast, np.array(every), duration_ns)
     assert np.allclose(fast, [mean(start) for start in every], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("work_h", "writes"), [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 2)])
+def test_a_job_expects_no_checkpoint_where_its_work_ends(work_h: int, writes: int) -> None:
+    """Every two hours of work, but after the last: what is done need not be saved."""
+    found = expected_ns(work_h * HOUR_NS, 7, 2 * HOUR_NS, 60)
+    assert found == 7 + work_h * HOUR_NS + writes * 60
+    assert expected_ns(work_h * HOUR_NS, 7, None, 60) == 7 + work_h * HOUR_NS
 
 
 def test_of_equal_starts_the_first_is_chosen() -> None:

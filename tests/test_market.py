@@ -60,6 +60,17 @@ def test_contracts_together_cover_each_joule_once(load: list[float], one_w: floa
     assert both[0] == pytest.approx(RESIDUAL * (total_j - renewable_j), abs=1e-6 * total_j + 1e-9)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_matched_by_the_hour_is_used_before_what_is_matched_by_the_year(first: bool) -> None:
+    """Two hours of 10 W: 10 W in the first by the hour, 10 W-hours by the year for the other, and nothing is left, in
+    whatever order they are written; used the other way, the year's half of the first hour would leave 5 W-hours."""
+    by_hour, by_year = contract([10.0, 0.0], hourly=True), contract([5.0, 5.0], hourly=False, grams=0.5)
+    bought = (by_hour, by_year) if first else (by_year, by_hour)
+    carbon_g, _, renewable_j = matched([10.0, 10.0], *bought)
+    assert renewable_j == 20.0 * HOUR_S
+    assert carbon_g == pytest.approx(10.0 * HOUR_S * 0.5)
+
+
 def test_a_certificate_claims_the_year_and_no_hour() -> None:
     carbon_g, carbon_free_j, renewable_j = matched(
         [100.0, 0.0], contract([50.0, 50.0], hourly=False, by_the_hour=False)

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 import sim
 from benchmarks.accuracy.ranges import FILE, errors, normal_shares
 from benchmarks.accuracy.within import apart, least_chance, reach, shares_within
+from sim.profiles.catalog import Catalog
 from sim.report.headline import numbers
 from sim.results import model_error as module
+from sim.results.files import sha256
 from sim.results.model_change import reach_of_change
 from sim.results.model_error import (
     NODE_POWER,
@@ -203,6 +205,27 @@ def test_it_is_of_what_the_model_decides_and_names_who_was_not_judged(judged: Re
     jobs = {**judged.summary["jobs"], "tune": {**judged.summary["jobs"]["tune"], "unfinished": 1}}
     (cut,) = model_error(replace(judged, summary={**judged.summary, "jobs": jobs})).terms
     assert cut.errors == (NODE_POWER,)  # of a window that ends first, the rate moves no energy
+
+
+def test_constants_of_ones_own_were_not_judged_whatever_they_are_called(judged: Results) -> None:
+    shipped = sha256(Catalog().path("megatron-2026"))
+    for told, terms in ((shipped, 1), ("another", 0)):
+        hashes = {**judged.manifest["profiles_sha256"], "megatron-2026": told}
+        found = model_error(replace(judged, manifest={**judged.manifest, "profiles_sha256": hashes}))
+        assert len(found.terms) == terms
+        assert ("tune" in found.unjudged) is (terms == 0)
+
+
+def test_a_board_of_ones_own_is_another_board(judged: Results) -> None:
+    """Served on what is called as the board that was judged, and says something else."""
+    scenario = copy.deepcopy(judged.scenario)
+    scenario["workloads"]["tune"] = {"kind": "serving", "stack": "vllm-2025"}
+    board = "nvidia-h100-sxm-80gb"
+    keys = tuple(key._replace(hardware=board) if key.component == "gpu" else key for key in judged.energy.keys)
+    for told, error in ((sha256(Catalog().path(board)), TOKEN_ENERGY), ("another", TOKEN_ENERGY_ELSEWHERE)):
+        manifest = {**judged.manifest, "profiles_sha256": {board: told}}
+        run = replace(judged, scenario=scenario, manifest=manifest, energy=replace(judged.energy, keys=keys))
+        assert model_error(run).terms[0].errors == (error,)
 
 
 def test_the_page_has_the_range_beside_the_interval_and_says_of_what(judged: Results) -> None:

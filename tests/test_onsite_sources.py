@@ -124,6 +124,12 @@ def test_a_power_curve_at_its_corners() -> None:
     assert power == pytest.approx([0.0, 0.0, 0.5, 1.0, 1.0, 0.0, 0.0], abs=1e-12)
 
 
+def test_a_turbine_stops_by_the_wind_whatever_the_air() -> None:
+    """What normalises a power curve to air is for its power; blades are feathered at a speed of the wind itself."""
+    power = wind.specific_power(np.array([24.9, 25.1, 24.9, 25.1]), np.array([1.3, 1.3, 1.0, 1.0]), **TURBINE)
+    assert power.tolist() == [1.0, 0.0, 1.0, 0.0]
+
+
 def test_shear_and_air() -> None:
     """The standard atmosphere: 1.225 kg/m3 at sea level and 15 degC, 89,875 Pa and 1.112 kg/m3 at 1,000 m, 8.5 degC."""
     assert wind.air_density(np.array([15.0]), 101_325.0)[0] == pytest.approx(1.225, abs=5e-4)

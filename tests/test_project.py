@@ -16,6 +16,7 @@ from sim.workload.laws import Law, LogUniform
 from sim.workload.trials import Trials
 from tests.small import small
 
+YEARS_5_S = 5 * 365.25 * 86400.0
 HOURS = {"kind": "gpu-hours", "gpu_hours": 2, "load": {"kind": "measured", "active": "300 W"}}
 
 
@@ -100,6 +101,15 @@ def test_break_even_comes_later_on_a_cleaner_grid_and_at_less_use() -> None:
     assert hours(server(60.0, 40.0)) == pytest.approx(10 * busy, rel=1e-9)
     assert hours(server(60.0, 400.0, use=0.2)) > hours(server(60.0, 400.0, use=0.6)) > busy
     assert "machines" not in sim.run(server(60.0, 0.0)).summary["break_even"]
+
+
+def test_break_even_of_servers_of_many_slots_is_their_lifetime_by_what_is_amortised() -> None:
+    """All of one lifetime, and charged by time: what making emits over a lifetime is what is charged for the run, as
+    many times as the run is shorter. A server of eight slots counts once."""
+    summary = sim.run(project(gpu_lifetime="5 years", server_lifetime="5 years")).summary
+    carbon, told = summary["carbon_kg"], summary["break_even"]
+    whole_s = YEARS_5_S * carbon["embodied"] / carbon["operational_location"]
+    assert told["machines"]["use_s"] == pytest.approx(whole_s, rel=1e-9)
 
 
 def test_break_even_asks_for_no_rule_of_amortisation() -> None:

@@ -18,7 +18,6 @@ import pytest
 from ruamel.yaml import YAML
 
 import sim
-from sim.results.results import Results
 from tests.commands import coldaisle
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -32,11 +31,6 @@ SET_UP = ("make ", "pip ", "git ", "python -m venv")
 def blocks(language: str, page: Path = README) -> list[str]:
     """The fenced blocks of one language, in order."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def physical() -> Results:
-    return sim.run("bloom-training-physical")
 
 
 WITH_COMMANDS = [page for page in (README, *PAGES) if blocks("console", page)]
@@ -159,16 +153,6 @@ def _workloads(kind: str) -> dict[str, Any]:
         for data in read
         if set(data) == {"workloads"} and {one["kind"] for one in data["workloads"].values()} == {kind}
     )
-
-
-def test_figures_in_its_sentences_are_those_of_runs(physical: Results) -> None:
-    said = " ".join(README.read_text(encoding="utf-8").split())
-    hours = 1_082_990 / 384  # GPU-hours that BLOOM's authors state, on as many GPUs
-    (kw,) = set(re.findall(r"(?:comes to|infrastructure;) (\d+) kW", said))
-    assert float(kw) == round(physical.at("energy_kwh.it") / hours)
-    (percent,) = re.findall(r"on either it draws about (\d+) % of its energy at zero load", said)
-    shares = sim.run("bloom-inference").at("serving.api.zero_load_energy_share")
-    assert float(percent) == round(100 * shares)
 
 
 def test_the_chiller_of_seattle_takes_what_the_page_says() -> None:

@@ -160,6 +160,48 @@ def test_unlike_work_is_told_apart_and_nothing_is_subtracted(first: Results, unl
     assert Many.of([first, unlike], FOLDERS[:2]).rows()[0].differences() == [None]
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "says"),
+    [
+        ({"serving": {"a": {"completed": 9}}}, {"serving": {"a": {"completed": 7}}}, "a: 9 requests and 7 requests"),
+        (
+            {"campaigns": {"a": {"trials": 60}}},
+            {"campaigns": {"a": {"trials": 80}}},
+            "a: 60.00 trials and 80.00 trials",
+        ),
+        (
+            {"federated": {"a": {"rounds": 60}}},
+            {"federated": {"a": {"rounds": 80}}},
+            "a: 60.00 rounds and 80.00 rounds",
+        ),
+        ({"split": {"a": {"completed": 9}}}, {}, "a: 9 requests and none"),
+        (
+            {"serving": {"a": {"completed": 9, "prompt_tokens": 90, "output_tokens": 900}}},
+            {"serving": {"a": {"completed": 9, "prompt_tokens": 90, "output_tokens": 90}}},
+            "(a: 900.0 output tokens and 90.00 output tokens)",
+        ),
+        (
+            {"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 1e9}}}},
+            {"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 2e9}}}},
+            "tokens trained on",
+        ),
+        ({"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 16.0}}}}, {"jobs": {"a": {"gpu_hours": 16.0}}}, "none"),
+        (
+            {"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 1e9}}}},
+            {"jobs": {"a": {"gpu_hours": 30.0, "step": {"tokens": 1e9}}}},
+            "",
+        ),
+    ],
+)
+def test_work_is_what_was_done_and_not_what_it_took(
+    first: Results, here: dict[str, object], there: dict[str, object], says: str
+) -> None:
+    """The same tokens trained on slower boards are the same work; requests answered in a tenth of the words are not."""
+    runs = [{"carbon_kg": first.summary["carbon_kg"], "kpi": {}, **done} for done in (here, there)]
+    assert basis(runs).whole is (says == "")
+    assert says in basis(runs).says
+
+
 def test_energy_beyond_the_data_center_is_told_apart(first: Results, other: Results) -> None:
     """Carbon has that of networks and users' devices in it, so that energy told beside it must not leave it out."""
 

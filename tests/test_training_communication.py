@@ -29,7 +29,6 @@ CATALOG = Catalog()
 LLAMA = CATALOG.model("llama-3.1-70b").architecture
 QWEN = CATALOG.model("qwen3-30b-a3b").architecture
 assert isinstance(LLAMA, Transformer)
-assert isinstance(QWEN, Transformer)
 LIBRARY = training_stack(CATALOG.training_stack("megatron-2026")).library
 RECIPE = Recipe(sequence=4096, global_batch=64, micro_batch=2, precision="bf16")
 TOKENS = 2 * 4096
@@ -93,6 +92,7 @@ def test_tokens_go_to_their_experts_and_come_back_each_way(n: int) -> None:
     """Four all-to-alls a layer with experts, of every copy of a token; (n - 1) / n of them leave the GPU."""
     spread = Spread(data=n, expert=n)
     work = work_of(QWEN, spread, RECIPE)
+    assert isinstance(QWEN, Transformer)
     assert QWEN.moe is not None
     copies = TOKENS * QWEN.moe.experts_per_token * QWEN.hidden * 2.0
     found = sent(expert_parallel(QWEN, work, spread, RECIPE, groups(spread), LIBRARY))

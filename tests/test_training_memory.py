@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
 from sim.profiles.model import shape
-from sim.training.activations import activation_bytes, in_flight, per_token
+from sim.training.activations import LOGIT_WORDS, activation_bytes, in_flight, per_token
 from sim.training.layout import problems
 from sim.training.memory import memory_bytes, usable_bytes
 from sim.training.parameters import held, stage_layers
@@ -69,6 +69,16 @@ def test_a_head_larger_than_a_layer_is_the_largest_thing_gathered() -> None:
     found = memory_bytes(a, STEP, spread)
     assert found.weights == pytest.approx(2.0 * (own.shared / 64 + 2 * head), rel=1e-12)
     assert found.gradients == pytest.approx(STEP.gradient_bytes * own.shared / 64 + 2.0 * head, rel=1e-12)
+
+
+@pytest.mark.parametrize("tensor", [1, 8])
+def test_logits_are_cut_among_tensor_parallel_ranks(tensor: int) -> None:
+    """A word more costs each rank its share of a logit of every token (vocabulary-parallel head, Shoeybi et al.,
+    arXiv:1909.08053, section 3)."""
+    a, spread = _model("llama-3.1-8b"), Spread(data=1, tensor=tensor)
+    wider = a.model_copy(update={"vocabulary": 2 * a.vocabulary})
+    few, many = (activation_bytes(one, spread, STEP, "last", held(one, spread, STEP, "last")) for one in (a, wider))
+    assert many - few == pytest.approx(2048 * LOGIT_WORDS * 4.0 * a.vocabulary / tensor, rel=1e-9)
 
 
 def test_a_gpt_layer_keeps_what_korthikanti_counts() -> None:

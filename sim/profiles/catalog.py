@@ -36,23 +36,6 @@ with later():
 if TYPE_CHECKING:
     from sim.profiles.grids import Region
 
-    AnyProfile = (
-        GPUProfile
-        | CPUProfile
-        | NodeProfile
-        | DeviceProfile
-        | ModelProfile
-        | StackProfile
-        | TrainingStackProfile
-        | FuelsProfile
-        | GridsProfile
-        | FailuresProfile
-        | SlicesProfile
-        | UnitsProfile
-        | MethodProfile
-        | ConventionProfile
-    )
-
 _CLASSES: Mapping[str, type[Profile]] = {
     "gpu": GPUProfile,
     "cpu": CPUProfile,
@@ -91,7 +74,7 @@ def any_profile() -> Any:
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, _modified_ns: int) -> tuple[AnyProfile | None, tuple[Problem, ...]]:
+def _read(path: Path, _modified_ns: int) -> tuple[Profile | None, tuple[Problem, ...]]:
     document: Document = read_document(path)
     problems: list[Problem] = list(document.problems)
     # by the class of its kind: the checks of the others need not be made ready
@@ -102,7 +85,7 @@ def _read(path: Path, _modified_ns: int) -> tuple[AnyProfile | None, tuple[Probl
     return profile, tuple(problems)
 
 
-def read_profile(path: Path) -> AnyProfile:
+def read_profile(path: Path) -> Profile:
     """One profile file. Raises ``InputError`` with every problem in it."""
     try:
         modified_ns = path.stat().st_mtime_ns
@@ -195,7 +178,7 @@ class Catalog:
         except InputError:
             return None
 
-    def read(self, name: str) -> AnyProfile:
+    def read(self, name: str) -> Profile:
         """Any profile by name. Raises ``InputError``."""
         return read_profile(self.path(name))
 

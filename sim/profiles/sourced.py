@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -96,6 +96,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=LONGES
 
 class Profile(Spec):
     """What all profiles share. Every ``source`` inside must be one of ``sources``."""
+
+    if TYPE_CHECKING:
+        kind: str
 
     name: Name
     title: str = Field(max_length=1000)

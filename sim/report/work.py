@@ -7,17 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.report.headline import units_of_work
+from sim.results.catalogue.quantity import value_in
 from sim.results.formats import number
 from sim.results.work import answers
 
 ALIKE = 0.01
 """Two amounts of work that differ by no more than this share are called the same."""
-DONE = (("jobs", "gpu_hours", "GPU-hours"), ("batch", "completed", "jobs"))
-"""What a workload that answers nobody did, by the part of the summary that tells of it."""
+ANSWERED, TRAINED, HELD = "requests", "tokens trained on", "GPU-hours"
+PROMPTED, ANSWERED_WITH = "tokens of prompts", "output tokens"
+DONE = (
+    ("serving", ("prompt_tokens",), PROMPTED),
+    ("serving", ("output_tokens",), ANSWERED_WITH),
+    ("jobs", ("gpu_hours",), HELD),
+    ("jobs", ("step", "tokens"), TRAINED),
+    ("batch", ("completed",), "jobs"),
+    ("campaigns", ("trials",), "trials"),
+    ("federated", ("rounds",), "rounds"),
+)
+"""What a workload that is not only counted by its answers did, by the part of the summary that tells of it. GPU-hours are
+what work takes on one board and not on another, so they stand for it only where nothing is known of what was trained."""
 WHOLE = "run of "
 """How the functional unit begins that is a run itself, whatever is done in it and on which kinds of machines."""
 
-Amounts = Mapping[str, tuple[float, str]]
+Amounts = Mapping[tuple[str, str], float]
+"""By a workload's name and the unit of what it did."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +78,42 @@ def basis(summaries: Sequence[Mapping[str, Any]]) -> Basis:
     return _neither(f"{why}, and did unlike work ({unlike})")
 
 
-def done(summary: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
-    """How much each workload or route did, and of what, by its name."""
-    answered = {name: (count, "requests") for name, count in answers(summary).items()}
-    return answered | {
-        name: (float(one[key]), unit)
-        for part, key, unit in DONE
+def done(summary: Mapping[str, Any]) -> Amounts:
+    """How much each workload or route did, and of what.
+
+    Tokens stand only where each answer was computed once: a memo's were not, and a cascade's may have been twice.
+    """
+    found = {(name, ANSWERED): count for name, count in answers(summary).items()} | {
+        (name, unit): float(amount)
+        for part, keys, unit in DONE
         for name, one in (summary.get(part) or {}).items()
-        if one.get(key) is not None
+        if (amount := value_in(one, keys)) is not None
     }
+    return {
+        (name, unit): amount
+        for (name, unit), amount in found.items()
+        if not (unit == HELD and (name, TRAINED) in found)
+        and not (unit in (PROMPTED, ANSWERED_WITH) and not _computed_once(summary, name))
+    }
+
+
+def _computed_once(summary: Mapping[str, Any], name: str) -> bool:
+    """Whether a service is asked by users themselves, and looks up no answer."""
+    behind = any(name in route["requests"] for route in summary.get("routes", {}).values())
+    return not behind and "cache" not in summary["serving"][name]
 
 
 def _unlike(amounts: Sequence[Amounts]) -> str:
     """What tells the work of some runs apart, in words; nothing where it is alike."""
     told = []
-    for name in dict.fromkeys(name for one in amounts for name in one):
-        found = [one.get(name) for one in amounts]
-        counts = [count for count, _ in filter(None, found)]
-        if None not in found and max(counts) - min(counts) <= ALIKE * max(counts):
+    for name, unit in dict.fromkeys(key for one in amounts for key in one):
+        found = [one.get((name, unit)) for one in amounts]
+        counts = [count for count in found if count is not None]
+        if unit in (PROMPTED, ANSWERED_WITH) and all((name, ANSWERED) in one for one in amounts):
+            found = counts  # of a run with a memo or a cascade none are told
+        if len(counts) == len(found) and max(counts) - min(counts) <= ALIKE * max(counts):
             continue
-        each = ["none" if one is None else f"{number(one[0])} {one[1]}" for one in found]
+        each = ["none" if count is None else f"{number(count)} {unit}" for count in found]
         told.append(f"{name}: {' and '.join(each)}")
     return "; ".join(told)
 

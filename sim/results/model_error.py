@@ -6,7 +6,8 @@ the ranges, how they were found and how many readings of each family they hold).
 that reads twice as much is as far off as one that reads half. The error of one stack is taken to be the same for all
 that it runs, that of different stacks and of rate and power to be independent. Work without a judged model (watts and
 hours that the scenario states, jobs as rows) has none here and is named; so has all that idles. The building, grid and
-prices err in none of this: what they make of a kWh of IT stays as it is.
+prices err in none of this: what they make of a kWh of IT stays as it is. A profile of one's own that takes the name of
+one that was judged has not been judged, and one of another release has not either.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from sim.accounting.conventions import UNALLOCATED
+from sim.profiles.catalog import Catalog
 from sim.results.catalogue.quantity import value_in
+from sim.results.files import sha256
 from sim.results.results import Results
 from sim.results.same_work import made_of
 from sim.units import J_PER_KWH
@@ -172,19 +176,30 @@ def model_error(results: Results) -> ModelError:
 
 def _of(results: Results, name: str, job: Mapping[str, Any]) -> Term | None:
     stack = job.get("stack")
-    if job["kind"] == "serving" and stack in SERVING:
+    if job["kind"] == "serving" and stack in SERVING and _as_judged(results, stack):
         kwh = _active_kwh(results, name, GPU)
-        known = kwh.keys() <= SERVED_ON
+        known = kwh.keys() <= SERVED_ON and all(_as_judged(results, board) for board in kwh)
         error = TOKEN_ENERGY if known else TOKEN_ENERGY_ELSEWHERE
         return Term(name, stack, sum(kwh.values()), (error,), made_of(results, name))
     work = job.get("work") or {}
-    if job["kind"] == "training" and work.get("stack") in TRAINING:
+    if job["kind"] == "training" and work.get("stack") in TRAINING and _as_judged(results, work["stack"]):
         kwh = _active_kwh(results, name, None)
         done = not (results.summary.get("jobs") or {}).get(name, {}).get("unfinished")
         # a run that ends before its work draws no longer because the work takes longer
         errors = (TRAINING[work["stack"]], NODE_POWER) if done else (NODE_POWER,)
         return Term(name, work["stack"], sum(kwh.values()), errors, made_of(results, name))
     return None
+
+
+def _as_judged(results: Results, profile: str) -> bool:
+    """Whether a run's profile says what the one of its name says that ships, whose constants were judged."""
+    told = results.manifest["profiles_sha256"].get(profile)
+    return told is None or told == _shipped_sha256(profile)
+
+
+@cache
+def _shipped_sha256(profile: str) -> str:
+    return sha256(Catalog().path(profile))
 
 
 def _active_kwh(results: Results, owner: str, component: str | None) -> dict[str, float]:

@@ -72,7 +72,7 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 conventions.add_row(name, str(len(profile.lines) + len(profile.added)), profile.title)
             case MethodProfile():
                 methods.add_row(name, _factors(profile), profile.title)
-            case _:
+            case GPUProfile() | CPUProfile() | NodeProfile() | DeviceProfile():
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)

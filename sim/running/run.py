@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.accounting.ledger import Ledger
@@ -207,7 +207,9 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
         drawn = jobs_energy_of(results.job_energy_table, results.energy)
         attributed = attribution(drawn, results.energy, loaded)
     manifest = manifest_of(loaded, time.perf_counter() - began, results.manifest["inputs_sha256"])
-    return Results(
+    # all tables tell what happened, but what jobs answer for, and the draws of another pricing
+    return replace(
+        results,
         summary={**summary, **_summed(attributed), **run.activity, "events": run.events},
         scenario=loaded.resolved(),
         manifest={
@@ -215,17 +217,8 @@ def reprice(results: Results, overrides: Mapping[str, Any], catalog: Catalog | N
             **manifest,
             "repriced_from": results.manifest["scenario_sha256"],
         },
-        energy=results.energy,
-        start_ns=results.start_ns,
-        job_table=results.job_table,
-        request_table=results.request_table,
-        trial_table=results.trial_table,
-        trace_table=results.trace_table,
-        stint_table=results.stint_table,
-        iteration_table=results.iteration_table,
-        cluster_table=results.cluster_table,
-        job_energy_table=results.job_energy_table,
         attribution_table=attributed.table if attributed is not None else None,
+        draw_table=None,
     )
 
 

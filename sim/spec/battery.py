@@ -53,7 +53,6 @@ class TrailingBounds(PriceBounds, IntensityBounds):
 class ForecastBounds(PriceBounds, IntensityBounds):
     """Cheap and dear by a forecast of the window to come, as wrong as ``error`` (standard deviation over the mean)."""
 
-    kind: Literal["forecast"]
     window: PositiveDuration
     share: UpToHalf = Field(default=0.25, validate_default=True)
     error: PositiveFraction = Field(description="We do not guess how good a forecast is; {kind: perfect} is none.")
@@ -62,7 +61,6 @@ class ForecastBounds(PriceBounds, IntensityBounds):
 class PerfectBounds(PriceBounds, IntensityBounds):
     """Cheap and dear by the true future, which nobody knows: a bound on what any rule could save."""
 
-    kind: Literal["perfect"]
     window: PositiveDuration
     share: UpToHalf = Field(default=0.25, validate_default=True)
 
@@ -70,7 +68,6 @@ class PerfectBounds(PriceBounds, IntensityBounds):
 class FixedPrices(PriceBounds):
     """Charge at or below one price, discharge at or above another."""
 
-    kind: Literal["fixed"]
     charge_at: EnergyPrice
     discharge_at: EnergyPrice
 
@@ -84,7 +81,6 @@ class FixedPrices(PriceBounds):
 class FixedIntensities(IntensityBounds):
     """Charge at or below one carbon intensity, discharge at or above another."""
 
-    kind: Literal["fixed"]
     charge_at: CarbonIntensity
     discharge_at: CarbonIntensity
 
@@ -104,20 +100,16 @@ class BatteryDispatch(Choice):
 class SelfConsumption(BatteryDispatch):
     """Self-consumption: the battery stores what is left over, and gives it when it is missing."""
 
-    kind: Literal["self-consumption"]
-
 
 class PriceDispatch(BatteryDispatch):
     """Charge while the grid is cheap, discharge into the load while it is dear; a surplus is always taken."""
 
-    kind: Literal["price"]
     bounds: PriceBounds = Field(default_factory=TrailingBounds)
 
 
 class CarbonDispatch(BatteryDispatch):
     """Charge while the grid is clean, discharge into the load while it is dirty; a surplus is always taken."""
 
-    kind: Literal["carbon"]
     bounds: IntensityBounds = Field(default_factory=TrailingBounds)
 
 
@@ -163,7 +155,6 @@ class Battery(OnSiteUnit):
 
     instead_of_two: ClassVar[str | None] = "add their energies and powers"
 
-    kind: Literal["battery"]
     energy: PositiveEnergy
     power: PositivePower | None = None
     c_rate: Annotated[float, Field(gt=0.0, le=100.0)] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -21,5 +21,4 @@ class Facility(Choice):
 class FixedPUE(Facility):
     """A building that takes the same share of the IT load at every load and in any weather."""
 
-    kind: Literal["fixed-pue"]
     pue: PUE = Field(description="We do not guess a PUE: give the site's own, e.g. 1.2 (1.0 counts the IT alone).")

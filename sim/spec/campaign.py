@@ -62,7 +62,6 @@ class SelectionSpec(Choice):
 class AllTrials(SelectionSpec):
     """Every trial is trained to its end: random search, a grid, an ensemble, many fine-tunings."""
 
-    kind: Literal["all"]
     trials: Trials
 
 
@@ -111,7 +110,6 @@ def _reach_the_top(spec: SuccessiveHalving | AsynchronousHalving) -> None:
 class SuccessiveHalving(_Rungs):
     """Successive halving: of each rung the best 1/eta go on, once all of it are there (arXiv:1502.07943)."""
 
-    kind: Literal["successive-halving"]
     trials: Trials
 
     @model_validator(mode="after")
@@ -123,7 +121,6 @@ class SuccessiveHalving(_Rungs):
 class AsynchronousHalving(_Rungs):
     """ASHA: a trial goes on as soon as it is among the best 1/eta that its rung has seen (arXiv:1810.05934)."""
 
-    kind: Literal["asha"]
     trials: Trials
 
     @model_validator(mode="after")
@@ -136,14 +133,11 @@ class HyperbandSelection(_Rungs):
     """Hyperband: successive halving in as many brackets as rungs, from many short trials to few whole ones
     (arXiv:1603.06560). The rule says how many trials there are."""
 
-    kind: Literal["hyperband"]
-
 
 class MedianStopping(_Judged):
     """A trial worse than the median of those before it at the same share of its training is stopped, and gives its GPUs
     back at that instant (Golovin et al. 2017, doi:10.1145/3097983.3098043)."""
 
-    kind: Literal["median"]
     trials: Trials
     grace: PositiveFraction = Field(description="Share of the training at which it is first looked at, e.g. 10 %.")
     every: PositiveFraction = Field(description="And every such share further.")
@@ -217,7 +211,6 @@ class CampaignSpec(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("gpu-hour", "trial")
 
-    kind: Literal["campaign"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
     trials: list[TrialKind] = Field(min_length=1, max_length=1000, description="Kinds of trials.")
     size: FactorLaw = Field(description="A trial's work, relative to that of its kind.")

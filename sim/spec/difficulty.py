@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -26,13 +26,10 @@ class Difficulty(Choice):
 class UniformDifficulty(Difficulty):
     """A difficulty anywhere from 0 to 1, equally likely."""
 
-    kind: Literal["uniform"]
-
 
 class BetaDifficulty(Difficulty):
     """A difficulty between 0 and 1, by a beta distribution of mean alpha / (alpha + beta)."""
 
-    kind: Literal["beta"]
     alpha: Shape
     beta: Shape
 
@@ -40,7 +37,6 @@ class BetaDifficulty(Difficulty):
 class DifficultyColumn(Difficulty):
     """A column (a field, in a JSON trace) of the trace that the route replays, of numbers on any scale."""
 
-    kind: Literal["column"]
     column: Annotated[str, Field(min_length=1)]
 
     @property

@@ -39,14 +39,12 @@ class TimeAmortization(Amortization):
 class ExpectedUtilisation(Amortization):
     """Embodied carbon over the share of the lifetime expected to be used; unheld time is then charged to no one."""
 
-    kind: Literal["expected-utilisation"]
     utilisation: PositiveFraction
 
 
 class UseAmortization(Amortization):
     """Embodied carbon by time at work over the working time expected of a device; its rest is free."""
 
-    kind: Literal["use"]
     active_lifetime: Lifetime = Field(description="Time at work before it is replaced, e.g. '20000 h'.")
 
 
@@ -74,7 +72,6 @@ class Plant(Choice):
 class PlantByPower(Plant):
     """Building, or cooling and power plant, by the IT power it is built for."""
 
-    kind: Literal["per-power"]
     carbon: Annotated[
         Annotated[CarbonPerPower, Tag("@quantity")] | Annotated[CarbonPerPowerRange, Tag("@mapping")],
         mapping_or("@quantity"),
@@ -88,7 +85,6 @@ class PlantByPower(Plant):
 class PlantByArea(Plant):
     """A building by its floor."""
 
-    kind: Literal["per-area"]
     carbon: CarbonPerArea = Field(description="Give the project's own, e.g. '1000 kgCO2e/m2'.")
     area: PositiveArea
     lifetime: Lifetime = Field(
@@ -105,14 +101,12 @@ class SecondLife(Choice):
 class SecondLifeShare(SecondLife):
     """The share of a device's making that its next user answers for, by agreement."""
 
-    kind: Literal["share"]
     share: Fraction
 
 
 class SecondLifeYears(SecondLife):
     """A second life that answers for its years."""
 
-    kind: Literal["years"]
     years: PositiveDuration = Field(description="How long the next user keeps it, e.g. '3 years'.")
 
 

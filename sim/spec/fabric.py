@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -55,7 +55,6 @@ class Rail(Ports):
         "oversubscription": 1.0,
     }
 
-    kind: Literal["rail"]
     nodes_per_leaf: int = Field(ge=1, le=MOST_ISLANDS, strict=True)
     oversubscription: AtLeastOne = Field(description="Of a leaf's uplinks: rate of its ports over theirs.")
 
@@ -75,7 +74,6 @@ class FatTree(Ports):
         "tiers": [{"nodes": 2, "oversubscription": 1.0}, {"nodes": 384, "oversubscription": 7.0}],
     }
 
-    kind: Literal["fat-tree"]
     tiers: list[TierSpec] = Field(min_length=1, max_length=6)
 
     @model_validator(mode="after")
@@ -99,7 +97,6 @@ class TorusSpec(FabricSpec):
 
     example: ClassVar[dict[str, Any]] = {"shape": [4, 4], "hop_latency": "1 us", "wraps": True}
 
-    kind: Literal["torus"]
     shape: list[Annotated[int, Field(ge=1, le=1024, strict=True)]] = Field(min_length=1, max_length=4)
     hop_latency: Duration
     wraps: bool = Field(strict=True)

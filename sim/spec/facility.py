@@ -91,7 +91,6 @@ class AirCooling(CoolingSpec):
 class WaterCooledChillerSpec(AirCooling):
     """Chilled water, a chiller, a tower, and a water-side economizer if one is given."""
 
-    kind: Literal["water-cooled-chiller"]
     air: RoomAir
     chilled_water: ChilledWater
     chiller: RatedChiller
@@ -105,7 +104,6 @@ class WaterCooledChillerSpec(AirCooling):
 class AirCooledChillerSpec(AirCooling):
     """Chilled water and an air-cooled chiller, whose rated COP includes its fans."""
 
-    kind: Literal["air-cooled-chiller"]
     air: RoomAir
     chilled_water: ChilledWater
     chiller: RatedChiller
@@ -119,7 +117,6 @@ class AirCooledChillerSpec(AirCooling):
 class AirSideEconomizer(AirCooling):
     """Outdoor air through the hall, with a compressor to trim it."""
 
-    kind: Literal["air-side-economizer"]
     air: RoomAir
     trim: RatedChiller
     condenser_approach: PositiveDifference = Field(description="Condensing above outdoor air, e.g. '15 K'.")
@@ -129,7 +126,6 @@ class AirSideEconomizer(AirCooling):
 class Adiabatic(AirSideEconomizer):
     """Outdoor air wetted before it cools, with a compressor to trim it."""
 
-    kind: Literal["adiabatic"]  # type: ignore[assignment]
     effectiveness: PositiveFraction = Field(description="Share of the wet-bulb depression, e.g. 0.85.")
     cycles_of_concentration: float = Field(gt=1.0, le=100.0, description="Of salts in the water, e.g. 3.")
 
@@ -151,7 +147,6 @@ class WarmWater(Spec):
 class DirectToChip(CoolingSpec):
     """Cold plates take ``liquid_share`` of the heat; the air of the hall keeps the rest."""
 
-    kind: Literal["direct-to-chip"]
     liquid_share: PositiveFraction | None = Field(
         default=None, description="Of the IT heat, e.g. 0.75; if absent, as the profiles of its nodes have it."
     )
@@ -163,7 +158,6 @@ class Immersion(CoolingSpec):
     """Servers in a bath, without fans of their own."""
 
     immerses: ClassVar[bool] = True
-    kind: Literal["immersion"]
     water: WarmWater
 
 
@@ -221,7 +215,6 @@ class PlantSpec(Facility):
 
     needs_weather: ClassVar[bool] = True
     has_limits: ClassVar[bool] = True
-    kind: Literal["plant"]
     design_it: PositivePower = Field(description="IT power that the cooling is sized for.")
     cooling: CoolingSpec
     power_chain: PowerChain

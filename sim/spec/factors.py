@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -28,8 +28,6 @@ class FactorLaw(Choice):
 class ConstantFactor(FactorLaw):
     """All take the stated work."""
 
-    kind: Literal["constant"]
-
     @property
     def mean(self) -> float:
         """1."""
@@ -38,8 +36,6 @@ class ConstantFactor(FactorLaw):
 
 class ExponentialFactor(FactorLaw):
     """Exponential factors of mean 1."""
-
-    kind: Literal["exponential"]
 
     @property
     def mean(self) -> float:
@@ -50,7 +46,6 @@ class ExponentialFactor(FactorLaw):
 class LognormalFactor(FactorLaw):
     """Lognormal factors of mean 1."""
 
-    kind: Literal["lognormal"]
     cv: float = Field(gt=0, le=10, description="Coefficient of variation, e.g. 0.5.")
 
     @property
@@ -62,7 +57,6 @@ class LognormalFactor(FactorLaw):
 class LogUniformFactor(FactorLaw):
     """From ``low`` to ``high``, each octave as likely as any other: as sizes of models are searched."""
 
-    kind: Literal["log-uniform"]
     low: Factor
     high: Factor
 
@@ -81,7 +75,6 @@ class LogUniformFactor(FactorLaw):
 class ChosenFactor(FactorLaw):
     """One of ``values``, by ``weights`` where they are not equally likely."""
 
-    kind: Literal["choice"]
     values: list[Factor] = Field(min_length=1, max_length=1000)
     weights: list[Factor] | None = Field(default=None, description="One a value; equal, if absent.")
 

@@ -36,7 +36,6 @@ class ComponentFailures(FailureLaw):
     ``repairs`` are those of components that take another time. Jobs on the pool need a ``recovery``.
     """
 
-    kind: Literal["components"]
     profile: str | None = Field(default=None, description="E.g. llama-3-herd, meta-rsc-1, azure-servers.")
     parts: dict[str, PlainPart] = Field(default_factory=dict)
     repair: Duration = Field(description="From taking a node out to booting it again, e.g. '12 h'.")

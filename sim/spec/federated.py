@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -70,7 +70,6 @@ class AggregationSpec(Choice):
 class SynchronousRounds(AggregationSpec):
     """Rounds begin together: more clients are asked than are needed, and who is late is dropped (arXiv:1902.01046)."""
 
-    kind: Literal["synchronous"]
     clients: Clients = Field(description="Updates that end a round.")
     over_selection: Annotated[SmallRatio, Field(description="Clients asked beyond that, e.g. '30 %'.")]
     deadline: PositiveDuration = Field(description="When a round ends with those who are back, e.g. '10 min'.")
@@ -86,7 +85,6 @@ class SynchronousRounds(AggregationSpec):
 class BufferedRounds(AggregationSpec):
     """Clients are at work all the time, and every so many updates are a round (FedBuff, arXiv:2106.06639)."""
 
-    kind: Literal["buffered"]
     at_once: Clients = Field(description="Clients at work.")
     buffer: Clients = Field(description="Updates that make a round.")
     deadline: PositiveDuration = Field(description="After which a client is given up.")
@@ -123,7 +121,6 @@ class FederatedSpec(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("round",)
 
-    kind: Literal["federated"]
     server: AggregationServer
     devices: dict[str, DeviceKind] = Field(min_length=1, max_length=1000)
     networks: dict[str, AccessNetwork] = Field(min_length=1, max_length=1000)

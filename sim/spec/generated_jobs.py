@@ -167,20 +167,16 @@ class JobArrivals(Choice):
 class PoissonJobs(JobArrivals):
     """A Poisson process, of a rate that varies with the hours where there is a pattern."""
 
-    kind: Literal["poisson"]
-
 
 class GammaJobs(JobArrivals):
     """Gamma gaps with a coefficient of variation: above 1 jobs come in bursts."""
 
-    kind: Literal["gamma"]
     cv: CV
 
 
 class WeibullJobs(JobArrivals):
     """Weibull gaps with a coefficient of variation."""
 
-    kind: Literal["weibull"]
     cv: CV
 
 
@@ -198,7 +194,6 @@ class JobAccount(Spec):
 class GeneratedJobs(JobSource):
     """Jobs drawn by laws, each of them written or fitted to a public trace."""
 
-    kind: Literal["generated"]
     arrivals: JobArrivals
     jobs: list[JobKind] = Field(min_length=1, max_length=100, description="Kinds of jobs.")
     limits: TimeLimits

@@ -55,7 +55,6 @@ class WaterSource(Choice):
 class IntensitySeries(IntensitySource):
     """One column of a CSV or Parquet file with the times of its intervals in another."""
 
-    kind: Literal["series"]
     file: str
     time_column: str = "datetime_utc"
     column: str = "carbon_intensity"
@@ -70,7 +69,6 @@ class IntensitySeries(IntensitySource):
 class ElectricityMaps(IntensitySource):
     """A file of Electricity Maps: the portal's CSV of either vintage, or the API's JSON."""
 
-    kind: Literal["electricity-maps"]
     file: str
     basis: Basis = Field(description="Its files hold both: say life-cycle or direct.")
     stamps: Stamps = None
@@ -81,7 +79,6 @@ class ElectricityMaps(IntensitySource):
 class WattTime(IntensitySource):
     """Marginal emissions of WattTime: JSON of its v3 API, or a CSV file, of which the unit must be said."""
 
-    kind: Literal["watttime"]
     file: str
     unit: CarbonIntensity | None = Field(default=None, description="Of a CSV file: '1 gCO2e/kWh' or '1 lb/MWh'.")
     time_column: str | None = None
@@ -108,7 +105,6 @@ class WattTime(IntensitySource):
 class EIAMix(MixSource):
     """Hourly generation by fuel of a US balancing authority, and a set of factors: form EIA-930 or made from it."""
 
-    kind: Literal["eia-mix"]
     file: str
     only: Only = Field(default_factory=dict)
     factors: Factors
@@ -122,7 +118,6 @@ class EIAMix(MixSource):
 class EntsoeMix(MixSource):
     """ENTSO-E's actual generation per production type, and a set of factors."""
 
-    kind: Literal["entsoe-mix"]
     file: str
     only: Only = Field(default_factory=dict)
     factors: Factors
@@ -136,7 +131,6 @@ class EntsoeMix(MixSource):
 class GridstatusMix(MixSource):
     """A fuel mix that the library gridstatus read, as CSV, and a set of factors."""
 
-    kind: Literal["gridstatus-mix"]
     file: str
     only: Only = Field(default_factory=dict)
     skip: list[str] = Field(default_factory=list, description="Columns that are no fuel of this grid, e.g. [Imports].")
@@ -151,7 +145,6 @@ class GridstatusMix(MixSource):
 class EnergyChartsMix(MixSource):
     """Public power by production type from Energy-Charts, as JSON, and a set of factors."""
 
-    kind: Literal["energy-charts-mix"]
     file: str
     factors: Factors
     also: Also = Field(default_factory=dict)
@@ -163,7 +156,6 @@ class EnergyChartsMix(MixSource):
 class OpenElectricityMix(MixSource):
     """Generation by fueltech from OpenElectricity (Australia), as JSON or CSV, and a set of factors."""
 
-    kind: Literal["open-electricity-mix"]
     file: str
     only: Only = Field(default_factory=dict)
     factors: Factors
@@ -177,7 +169,6 @@ class OpenElectricityMix(MixSource):
 class CarbonIntensityUK(IntensitySource):
     """Great Britain's average intensity by half-hours, as JSON of the Carbon Intensity API."""
 
-    kind: Literal["carbon-intensity-uk"]
     file: str
     value: Literal["actual", "forecast"] = Field(description="Its files hold both: say actual or forecast.")
     gaps: Gaps = "refuse"
@@ -187,7 +178,6 @@ class CarbonIntensityUK(IntensitySource):
 class Average(IntensitySource):
     """The yearly average of a country or a state of the US, constant. ``basis`` and ``year`` are checked if given."""
 
-    kind: Literal["average"]
     region: str = Field(description="A country by ISO 3166-1 alpha-3 (FRA), or a state of the US (US-TX).")
     basis: Basis | None = None
     year: int | None = Field(default=None, ge=1900, le=2200)
@@ -196,7 +186,6 @@ class Average(IntensitySource):
 class MonthHours(IntensitySource):
     """A table of means by month (1..12) and hour of the day (UTC, or by ``zone``), laid over the run."""
 
-    kind: Literal["month-hours"]
     file: str
     column: str = "carbon_intensity"
     unit: CarbonIntensity = Field(description="What one unit of the column is, e.g. '1 gCO2e/kWh'.")
@@ -207,7 +196,6 @@ class MonthHours(IntensitySource):
 class MonthHoursMix(IntensitySource):
     """Generation by fuel in a table of means by month and hour of the day (as of month-hours), and a set of factors."""
 
-    kind: Literal["month-hours-mix"]
     file: str
     columns: dict[Fuel, str] = Field(min_length=1, description="The column of each fuel, e.g. {gas: gas_mwh}.")
     factors: Factors
@@ -218,7 +206,6 @@ class MonthHoursMix(IntensitySource):
 class PriceSeries(PriceSource):
     """One column of a CSV or Parquet file with the times of its intervals in another."""
 
-    kind: Literal["series"]
     file: str
     time_column: str = "datetime_utc"
     column: str = "price"
@@ -232,7 +219,6 @@ class PriceSeries(PriceSource):
 class PriceCSV(PriceSource):
     """Prices of a US market in a CSV of ``Datetime (UTC),Datetime (Local),Price (USD/MWh)``."""
 
-    kind: Literal["price-csv"]
     file: str
     stamps: Stamps = None
     gaps: Gaps = "refuse"
@@ -242,7 +228,6 @@ class PriceCSV(PriceSource):
 class EntsoePrice(PriceSource):
     """ENTSO-E's day-ahead prices."""
 
-    kind: Literal["entsoe-price"]
     file: str
     only: Only = Field(default_factory=dict)
     stamps: Stamps = None
@@ -254,7 +239,6 @@ class EntsoePrice(PriceSource):
 class GridstatusPrice(PriceSource):
     """Prices of a market that the library gridstatus read, as CSV; ``only`` names the location, if it has several."""
 
-    kind: Literal["gridstatus-price"]
     file: str
     only: Only = Field(default_factory=dict)
     column: str | None = Field(default=None, description="LMP, SPP or Price, if absent.")
@@ -268,7 +252,6 @@ class GridstatusPrice(PriceSource):
 class EnergyChartsPrice(PriceSource):
     """Day-ahead prices from Energy-Charts, as JSON."""
 
-    kind: Literal["energy-charts-price"]
     file: str
     stamps: Stamps = None
     gaps: Gaps = "refuse"
@@ -278,7 +261,6 @@ class EnergyChartsPrice(PriceSource):
 class OpenElectricityPrice(PriceSource):
     """Prices of a region from OpenElectricity (Australia), as JSON or CSV, in AUD."""
 
-    kind: Literal["open-electricity-price"]
     file: str
     only: Only = Field(default_factory=dict)
     stamps: Stamps = None
@@ -290,7 +272,6 @@ class OpenElectricityPrice(PriceSource):
 class PriceMonthHours(PriceSource):
     """A table of mean prices by month (1..12) and hour of the day (UTC, or by ``zone``), laid over the run."""
 
-    kind: Literal["month-hours"]
     file: str
     column: str = "price"
     unit: EnergyPrice = Field(description="What one unit of the column is, e.g. '1 USD/MWh'.")
@@ -300,7 +281,6 @@ class PriceMonthHours(PriceSource):
 class MixWater(WaterSource):
     """Water at the power stations from the grid's fuel mix, hour by hour."""
 
-    kind: Literal["mix"]
     factors: Factors
     hydro: Hydro = Field(
         description="Whether what evaporates from reservoirs is hydropower's decides the result: "
@@ -312,5 +292,4 @@ class MixWater(WaterSource):
 class AverageWater(WaterSource):
     """The mean water at the power stations of a country, constant."""
 
-    kind: Literal["average"]
     region: str

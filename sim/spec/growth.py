@@ -51,21 +51,18 @@ class GrowthLaw(Choice):
 class YearlyGrowth(GrowthLaw):
     """The same rate every year, compound: (1 + rate)^years; below zero it shrinks."""
 
-    kind: Literal["yearly"]
     rate: float = Field(gt=-1, le=100, description="Of a year: 0.2 grows by a fifth, -0.036 falls by 3.6 %.")
 
 
 class DoublingGrowth(GrowthLaw):
     """Doubles in so many years, compound: 2^(years / every)."""
 
-    kind: Literal["doubles"]
     every: float = Field(gt=0, le=1000, description="Years.")
 
 
 class ReachedGrowth(GrowthLaw):
     """Compound, so that it is ``times`` as much in the year ``by``: times^(years / (by - since))."""
 
-    kind: Literal["reaches"]
     times: Level
     by: Year
 
@@ -74,7 +71,6 @@ class SaturatingGrowth(GrowthLaw):
     """Adoption as a logistic curve: from a ``share`` of those who ever will in the year it begins, towards all of them,
     ``doubles`` so often at first (Griliches 1957, doi:10.2307/1905380)."""
 
-    kind: Literal["saturates"]
     share: Fraction = Field(description="Of the ceiling, in the year in which growth begins; above 0 and below 1.")
     doubling: float = Field(gt=0, le=1000, description="Years in which it would double far below the ceiling.")
 
@@ -88,7 +84,6 @@ class SaturatingGrowth(GrowthLaw):
 class TableGrowth(GrowthLaw):
     """Levels by year in any unit, straight lines between them, and nothing before the first or after the last."""
 
-    kind: Literal["table"]
     values: dict[int, Level] = Field(min_length=2, max_length=1000)
 
     @model_validator(mode="after")

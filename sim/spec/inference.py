@@ -128,7 +128,6 @@ class Inference(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("request", "image", "user-hour")
 
-    kind: Literal["inference"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
     replicas: int = Field(ge=1, le=MOST_GPUS, strict=True)
     gpus_per_replica: int = Field(

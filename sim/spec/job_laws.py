@@ -53,7 +53,6 @@ class JobSize(Choice):
 class ConstantSize(JobSize):
     """All the same number of GPUs."""
 
-    kind: Literal["constant"]
     gpus: Gpus
 
 
@@ -75,7 +74,6 @@ class SizeShare(Spec):
 class SizeShares(JobSize):
     """Several numbers of GPUs, each with its share of the jobs."""
 
-    kind: Literal["shares"]
     of: list[SizeShare] = Field(min_length=1, max_length=1000)
 
     @model_validator(mode="after")
@@ -89,7 +87,6 @@ class SizeShares(JobSize):
 class PowerSizes(JobSize):
     """1, 2, 4 ... GPUs, each rarer than the last by one factor, with the mean that is written."""
 
-    kind: Literal["powers-of-two"]
     mean: Annotated[float, Field(ge=1.0, le=1e6)]
     most: Gpus = Field(description="The largest, a power of two.")
     single: PositiveFraction | None = Field(
@@ -108,14 +105,12 @@ class PowerSizes(JobSize):
 class OnCPUs(JobSize):
     """No GPU: so many cores."""
 
-    kind: Literal["cpus"]
     cores: Gpus
 
 
 class FittedSize(JobSize):
     """As in a public trace; which laws these are, and how good, is told in the guide."""
 
-    kind: Literal["fitted"]
     trace: SizedTrace
 
 
@@ -132,14 +127,12 @@ class PlainRun(RunTime):
 class ConstantRun(PlainRun):
     """All as long."""
 
-    kind: Literal["constant"]
     time: PositiveDuration
 
 
 class LognormalRun(PlainRun):
     """Lognormal, by its median and either its mean or the standard deviation of the logarithm."""
 
-    kind: Literal["lognormal"]
     median: PositiveDuration
     mean: PositiveDuration | None = None
     sigma: Annotated[float, Field(gt=0.0, le=6.0)] | None = None
@@ -156,7 +149,6 @@ class LognormalRun(PlainRun):
 class WeibullRun(PlainRun):
     """Weibull, by its mean; below a shape of 1 it has a heavy tail."""
 
-    kind: Literal["weibull"]
     mean: PositiveDuration
     shape: Annotated[float, Field(ge=0.1, le=20.0)]
 
@@ -164,7 +156,6 @@ class WeibullRun(PlainRun):
 class ExponentialRun(PlainRun):
     """Exponential: without memory, as the theory of queues likes it."""
 
-    kind: Literal["exponential"]
     mean: PositiveDuration
 
 
@@ -178,7 +169,6 @@ class RunShare(Spec):
 class MixedRun(RunTime):
     """Several laws, each for a share of the jobs."""
 
-    kind: Literal["mixture"]
     of: list[RunShare] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="after")
@@ -190,7 +180,6 @@ class MixedRun(RunTime):
 class FittedRun(RunTime):
     """As in a public trace, with its longest run and how runs grow with the size."""
 
-    kind: Literal["fitted"]
     trace: TimedTrace
 
 
@@ -203,20 +192,15 @@ class TimeLimits(Choice):
 class NoLimits(TimeLimits):
     """They say nothing."""
 
-    kind: Literal["none"]
-
 
 class ExactLimits(TimeLimits):
     """They know: a bound, not a model of users."""
-
-    kind: Literal["exact"]
 
 
 class MultipleLimits(TimeLimits):
     """Between 1 and ``most`` times the run, each as likely (Mu'alem and Feitelson 2001, doi:10.1109/71.932708): tells a
     scheduler more than users do."""
 
-    kind: Literal["multiple"]
     most: AtLeastOne
 
 
@@ -230,7 +214,6 @@ class EstimateShare(Spec):
 class EstimatedLimits(TimeLimits):
     """A few round values with their shares of the jobs, given out at random to jobs that are no longer."""
 
-    kind: Literal["estimates"]
     values: list[EstimateShare] = Field(min_length=1, max_length=1000)
     killed: Fraction = Field(description="Share of jobs that run into their limit, e.g. 10 %.")
 
@@ -246,7 +229,6 @@ class EstimatedLimits(TimeLimits):
 class TsafrirLimits(TimeLimits):
     """Twenty round values by the model of Tsafrir et al. 2005 (doi:10.1007/11605300_1), the longest the commonest."""
 
-    kind: Literal["tsafrir"]
     longest: PositiveDuration = Field(description="The longest limit that is allowed, an hour at least.")
     killed: Fraction = Field(description="Share of jobs that run into their limit, e.g. 10 %.")
 

@@ -52,7 +52,6 @@ class TraceJobs(JobSource):
     ran for no time at all have no run time to replay.
     """
 
-    kind: Literal["trace"]
     file: str
     tasks: str | None = Field(default=None, description="The table of tasks beside Alibaba's table of jobs of 2020.")
     loads: str | None = Field(

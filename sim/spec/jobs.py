@@ -76,14 +76,12 @@ class SpeedUp(Choice):
 class Amdahl(SpeedUp):
     """A share of the work runs in parallel, the rest on one slot's worth of time (Amdahl 1967)."""
 
-    kind: Literal["amdahl"]
     parallel: PositiveFraction
 
 
 class Goodput(SpeedUp):
     """n^exponent: what batches that grow with the slots leave of linear speed (cf. Qiao et al., Pollux, OSDI 2021)."""
 
-    kind: Literal["power"]
     exponent: PositiveFraction
 
 
@@ -92,7 +90,6 @@ class Jobs(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("gpu-hour",)
 
-    kind: Literal["jobs"]
     source: JobSource
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where there are several.")
     pools: list[str] | None = Field(

@@ -56,7 +56,6 @@ class Contract(Choice):
 class PPA(Contract):
     """Power purchased from a generator: so much energy in a year, delivered evenly or as a series says."""
 
-    kind: Literal["ppa"]
     energy: PositivePower | None = Field(default=None, description="Energy over time, e.g. '40 GWh/year'.")
     supply: Annotated[
         Annotated[Literal["flat"], Tag("@word")] | Annotated[PowerSeries, Tag("@mapping")], mapping_or("@word")
@@ -78,7 +77,6 @@ class PPA(Contract):
 class Certificates(Contract):
     """Unbundled certificates (GO, REC, I-REC): claims on energy of the same year, which know no hours."""
 
-    kind: Literal["certificates"]
     energy: PositivePower = Field(description="Energy over time, e.g. '40 GWh/year'.")
 
 

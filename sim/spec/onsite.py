@@ -125,7 +125,6 @@ class PV(OnSiteUnit):
 
     needs_sky: ClassVar[bool] = True
 
-    kind: Literal["pv"]
     capacity: PositivePower
     tilt: Tilt
     azimuth: Azimuth
@@ -143,7 +142,6 @@ class PV(OnSiteUnit):
 class PVSeries(OnSiteUnit):
     """An array whose output is given."""
 
-    kind: Literal["pv-series"]
     capacity: PositivePower
     output: OutputSeries
     lifecycle: PVLifecycle
@@ -159,7 +157,6 @@ class Wind(OnSiteUnit):
 
     needs_sky: ClassVar[bool] = True
 
-    kind: Literal["wind"]
     capacity: PositivePower
     hub_height: PositiveLength
     measured_at: PositiveLength = Field(default="10 m", validate_default=True)
@@ -181,7 +178,6 @@ class Wind(OnSiteUnit):
 class WindSeries(OnSiteUnit):
     """Turbines whose output is given."""
 
-    kind: Literal["wind-series"]
     capacity: PositivePower
     output: OutputSeries
     lifecycle: WindLifecycle
@@ -226,7 +222,6 @@ class Diesel(OnSiteUnit):
 
     instead_of_two: ClassVar[str | None] = "add their capacities"
 
-    kind: Literal["diesel"]
     capacity: PositivePower
     minimum_load: Fraction = Field(description="Below this share of the rating they are not run; e.g. 30 %.")
     fuel: FuelCurve
@@ -248,7 +243,6 @@ class Connection(OnSiteUnit):
 
     instead_of_two: ClassVar[str | None] = "give the sum of what they carry"
 
-    kind: Literal["connection"]
     import_limit: PositivePower | None = Field(default=None, description="No limit if absent.")
     export_limit: Power = Field(description="What may be fed into the grid; 0 W where a surplus is curtailed.")
     outages: list[Outage] = Field(default_factory=list, max_length=10_000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,26 +27,19 @@ class PlacementSpec(Choice):
 class AnyPlace(PlacementSpec):
     """Any slots of a pool, the fullest nodes first, as processors of a machine whose nodes do not matter."""
 
-    kind: Literal["anywhere"]
-
 
 class PackedPlace(PlacementSpec):
     """As few nodes as can be: one node where a job fits on one, the fullest that has room; else whole nodes and a
     rest."""
 
-    kind: Literal["packed"]
-
 
 class SpreadPlace(PlacementSpec):
     """The emptiest nodes first, so that jobs disturb each other least."""
-
-    kind: Literal["spread"]
 
 
 class TopologyPlace(PlacementSpec):
     """A gang on one node, else in one rack, else in as few racks as can be."""
 
-    kind: Literal["topology"]
     most_racks: int | None = Field(
         default=None,
         ge=1,
@@ -58,8 +51,6 @@ class TopologyPlace(PlacementSpec):
 
 class BestFitPlace(PlacementSpec):
     """The node on which least of GPUs, CPUs and memory is left."""
-
-    kind: Literal["best-fit"]
 
 
 class TypicalJob(Spec):
@@ -88,7 +79,6 @@ class FgdPlace(PlacementSpec):
         ]
     }
 
-    kind: Literal["fgd"]
     typical: list[TypicalJob] = Field(min_length=1, description="What the jobs to come ask for.")
 
 
@@ -97,7 +87,6 @@ class HeadroomPlace(PlacementSpec):
 
     example: ClassVar[Mapping[str, Any]] = {"slot": "450 W"}
 
-    kind: Literal["headroom"]
     slot: PositiveDevicePower = Field(description="W at the plugs that a GPU (or socket) at work adds, host included.")
 
 
@@ -106,7 +95,6 @@ class LeastPowerPlace(PlacementSpec):
 
     example: ClassVar[Mapping[str, Any]] = {"order": ["dgx-a100"]}
 
-    kind: Literal["least-power"]
     order: list[str] = Field(min_length=1, description="Pools, the one that needs least energy for its work first.")
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -50,7 +50,6 @@ class Condition(Choice):
 class Above(Condition):
     """A condition: while a signal is above a level."""
 
-    kind: Literal["above"]
     signal: SignalName
     level: SignalLevel
 
@@ -90,7 +89,6 @@ class Daily(Condition):
 
     endless: ClassVar[bool] = True
 
-    kind: Literal["daily"]
     since: ClockTime
     until: ClockTime
     zone: ZoneName | None = Field(default=None, description="Whose clock that is, e.g. Europe/Berlin; UTC, if absent.")
@@ -141,7 +139,6 @@ class Cap(Policy):
 class PowerCap(Cap):
     """GPUs of a workload, or of all workloads of a pool, draw at most ``cap`` each while a condition holds."""
 
-    kind: Literal["power-cap"]
     cap: PositiveDevicePower = Field(description="W of one GPU.")
     when: Condition
 
@@ -167,7 +164,6 @@ class ResponseEvent(Spec):
 class DemandResponse(Cap):
     """GPUs of a workload, or of all workloads of a pool, draw less during announced events."""
 
-    kind: Literal["demand-response"]
     events: list[ResponseEvent] = Field(min_length=1)
 
     @property
@@ -187,6 +183,5 @@ class Throttle(Policy):
     it; what warm inlet air adds to the servers' own power is not foreseen.
     """
 
-    kind: Literal["throttle"]
     site: str | None = Field(default=None, description="Needed where there are several.")
     limit: PositivePower | None = Field(default=None, description="W of IT; what the plant carries, if absent.")

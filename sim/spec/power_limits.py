@@ -101,7 +101,6 @@ class ThermalMagneticCurve(BreakerCurve):
 
     example: ClassVar[Mapping[str, Any]] = {"holds": 1.13, "opens_at": 2.55, "after": "60 s", "at_once": 10}
 
-    kind: Literal["thermal-magnetic"]
     holds: AtLeastOne
     opens_at: AtLeastOne
     after: PositiveDuration
@@ -124,7 +123,6 @@ class ElectronicCurve(BreakerCurve):
 
     example: ClassVar[Mapping[str, Any]] = {"pickup": 1.05, "opens_at": 3, "after": "96 s", "at_once": 15}
 
-    kind: Literal["electronic"]
     pickup: AtLeastOne
     opens_at: AtLeastOne
     after: PositiveDuration
@@ -235,7 +233,6 @@ class PowerLimits(Policy):
         }
     }
 
-    kind: Literal["power-limits"]
     domains: dict[DomainName, PowerDomain] = Field(min_length=1)
     serving: list[str] = Field(
         default_factory=list,

@@ -33,7 +33,6 @@ class TokenLaw(Choice):
 class ConstantTokens(TokenLaw):
     """The same number of tokens always."""
 
-    kind: Literal["constant"]
     tokens: Tokens
 
     @property
@@ -45,7 +44,6 @@ class ConstantTokens(TokenLaw):
 class UniformTokens(TokenLaw):
     """Every number from ``low`` to ``high`` equally likely."""
 
-    kind: Literal["uniform"]
     low: Tokens
     high: Tokens
 
@@ -64,7 +62,6 @@ class UniformTokens(TokenLaw):
 class LognormalTokens(TokenLaw):
     """Lognormal with this mean and coefficient of variation, held between ``min`` and ``max``."""
 
-    kind: Literal["lognormal"]
     mean: Annotated[float, Field(ge=1.0, le=1e6)]
     cv: Annotated[float, Field(gt=0.0, le=20.0)]
     min: Tokens = 1
@@ -79,7 +76,6 @@ class LognormalTokens(TokenLaw):
 class HistogramTokens(TokenLaw):
     """``tokens`` drawn with chances in proportion to ``weights``."""
 
-    kind: Literal["histogram"]
     tokens: list[Tokens] = Field(min_length=1, max_length=100_000)
     weights: list[Annotated[float, Field(ge=0.0, le=1e18)]]
 
@@ -114,7 +110,6 @@ class Lengths(Choice):
 class SeparateLengths(Lengths):
     """Prompt and output drawn independently."""
 
-    kind: Literal["separate"]
     prompt: TokenLaw
     output: TokenLaw
 
@@ -127,7 +122,6 @@ class SeparateLengths(Lengths):
 class JointLengths(Lengths):
     """Rows of a trace drawn with replacement, each prompt with its own output."""
 
-    kind: Literal["joint"]
     file: str
     on_bad_rows: Literal["fail", "skip"] = "fail"
 
@@ -214,7 +208,6 @@ class _OneRate(ArrivalProcess):
 class Poisson(_OneRate):
     """A Poisson process: exponential gaps."""
 
-    kind: Literal["poisson"]
     rate: RequestRate
     requests: Number | None = None
 
@@ -222,7 +215,6 @@ class Poisson(_OneRate):
 class GammaRenewal(_OneRate):
     """Gamma gaps with a coefficient of variation: above 1 bursty, below 1 smooth."""
 
-    kind: Literal["gamma"]
     rate: RequestRate
     cv: CV
     requests: Number | None = None
@@ -231,7 +223,6 @@ class GammaRenewal(_OneRate):
 class WeibullRenewal(_OneRate):
     """Weibull gaps with a coefficient of variation."""
 
-    kind: Literal["weibull"]
     rate: RequestRate
     cv: CV
     requests: Number | None = None
@@ -247,7 +238,6 @@ class ModulationState(Spec):
 class Modulated(ArrivalProcess):
     """A Markov-modulated Poisson process; each other state is equally likely to follow."""
 
-    kind: Literal["mmpp"]
     states: list[ModulationState] = Field(min_length=2, max_length=64)
     requests: Number | None = None
 
@@ -260,7 +250,6 @@ class Modulated(ArrivalProcess):
 class DiurnalRate(ArrivalProcess):
     """A Poisson process whose rate is a cosine over the day (of ``zone``, or UTC), scaled on Saturdays and Sundays."""
 
-    kind: Literal["diurnal"]
     rate: RequestRate = Field(description="Mean over a weekday.")
     peak_to_mean: Annotated[float, Field(ge=1.0, le=2.0)]
     peak_hour: Annotated[float, Field(ge=0.0, lt=24.0)]
@@ -289,7 +278,6 @@ class Clients(OpenArrivals):
 
     brings_lengths: ClassVar[bool] = True
 
-    kind: Literal["clients"]
     clients: list[ClientStream] = Field(min_length=1, max_length=1000)
 
     @property
@@ -310,7 +298,6 @@ class Clients(OpenArrivals):
 class ClosedLoopUsers(RequestArrivals):
     """``concurrency`` users, each with one request under way and ``think_time`` before the next."""
 
-    kind: Literal["closed-loop"]
     concurrency: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
     think_time: Duration = Field(default="0 s", validate_default=True)
     requests: Number | None = None
@@ -326,7 +313,6 @@ class TraceReplay(OpenArrivals):
 
     brings_lengths: ClassVar[bool] = True
 
-    kind: Literal["trace"]
     file: str
     format: Annotated[str, NameIn("request trace")] | None = None
     on_bad_rows: Literal["fail", "skip"] = "fail"
@@ -369,7 +355,6 @@ class ServeGen(OpenArrivals):
 
     brings_lengths: ClassVar[bool] = True
 
-    kind: Literal["servegen"]
     clients: list[ServeGenClient] = Field(min_length=1, max_length=1000)
     rate_scale: Scale = 1.0
 
@@ -389,5 +374,4 @@ class ServeGen(OpenArrivals):
 class RoutedArrivals(RequestArrivals):
     """A share of a route's requests, which bring their lengths and prefixes with them."""
 
-    kind: Literal["routed"]
     route: str

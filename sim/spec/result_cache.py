@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -25,7 +25,6 @@ class Popularity(Choice):
 class ZipfPopularity(Popularity):
     """Drawn from a catalogue, the k-th most popular with a chance in proportion to k**-exponent."""
 
-    kind: Literal["zipf"]
     catalogue: Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
     exponent: Annotated[float, Field(ge=0.0, le=5.0)]
 
@@ -36,7 +35,6 @@ class RepeatedSamples(Popularity):
     With one sample each is asked ``times`` times in a row; with those of a whole data set, once in each pass over it.
     """
 
-    kind: Literal["repeated"]
     samples: Annotated[int, Field(ge=1, le=10**9, strict=True)]
     times: Annotated[int, Field(ge=1, le=10**6, strict=True)]
 
@@ -44,7 +42,6 @@ class RepeatedSamples(Popularity):
 class KeyColumn(Popularity):
     """A column (a field, in a JSON trace) of the trace that is replayed: rows with the same text are the same."""
 
-    kind: Literal["column"]
     column: Annotated[str, Field(min_length=1)]
 
     @property

@@ -63,7 +63,6 @@ class RouteRule(Choice):
 class ByLowest(RouteRule):
     """Sends requests to the site with the lowest present value of a signal, decided once an interval."""
 
-    kind: Literal["lowest"]
     signal: SignalName
     interval: LookInterval = Field(description="e.g. '15 min'.")
 
@@ -78,14 +77,12 @@ class ByNearest(RouteRule):
 
     needs_latency: ClassVar[bool] = True
 
-    kind: Literal["nearest"]
     interval: PositiveDuration = Field(description="Over which 'most' is kept, e.g. '1 min'.")
 
 
 class ByShares(RouteRule):
     """Sends requests to places drawn with these chances, whatever happens."""
 
-    kind: Literal["shares"]
     shares: dict[str, Fraction] = Field(min_length=2)
 
     @model_validator(mode="after")
@@ -124,7 +121,6 @@ def _drawn_within(of: Difficulty, limits: Mapping[str, float]) -> None:
 class BySize(_ByLimits):
     """Sends requests by their prompt's tokens: to the first workload whose limit holds them."""
 
-    kind: Literal["prompt-tokens"]
     up_to: dict[str, Tokens] = Field(min_length=1, description="The longest prompt that each takes, in tokens.")
 
     @model_validator(mode="after")
@@ -136,7 +132,6 @@ class BySize(_ByLimits):
 class ByDifficulty(_ByLimits):
     """Sends requests by how hard they are: to the first workload whose limit holds their difficulty."""
 
-    kind: Literal["difficulty"]
     of: Difficulty
     up_to: dict[str, Level] = Field(min_length=1, description="The hardest request that each takes.")
 
@@ -166,7 +161,6 @@ class ByCascade(RouteRule):
     The last place is not judged. Which requests a model answers well is the user's to say.
     """
 
-    kind: Literal["cascade"]
     of: Difficulty
     up_to: dict[str, Level] = Field(min_length=1, description="The hardest request that each answers.")
     beyond: str = Field(description="The workload that answers what exceeds every limit.")

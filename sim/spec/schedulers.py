@@ -45,14 +45,11 @@ class Placed(SchedulerSpec):
 class Fifo(Placed):
     """First come first served: whoever waits for GPUs holds up those behind it."""
 
-    kind: Literal["fifo"]
-
 
 class EasyBackfill(Placed):
     """EASY backfill: first come first served, but whoever does not delay the first may start before it, by the times
     that users ask for."""
 
-    kind: Literal["easy"]
     candidates: Literal["first-come", "shortest"] = Field(
         default="first-come", description="In what order those behind the first are tried."
     )
@@ -61,7 +58,6 @@ class EasyBackfill(Placed):
 class Conservative(Placed):
     """Conservative backfill: every job that waits is promised a time, and nobody passes who would move one."""
 
-    kind: Literal["conservative"]
     depth: int = Field(
         default=1000,
         ge=1,
@@ -82,15 +78,12 @@ class Shortest(Passing):
 
     example: ClassVar[Mapping[str, Any]] = {"backfill": "greedy"}
 
-    kind: Literal["shortest"]
-
 
 class Deadline(Passing):
     """Earliest deadline first, or least slack first; jobs without a deadline come after those that have one."""
 
     example: ClassVar[Mapping[str, Any]] = {"urgency": "deadline", "late": "last", "backfill": "easy"}
 
-    kind: Literal["deadline"]
     urgency: Literal["deadline", "slack"] = Field(
         description="By the deadline, or by how long a job can still wait, by the time that it asks for."
     )
@@ -110,7 +103,6 @@ class FairShare(Passing):
         "backfill": "easy",
     }
 
-    kind: Literal["fair-share"]
     by: Literal["user", "account", "queue"]
     half_life: PositiveDuration | Literal["never"] = Field(
         description="How long until half of what was held is forgotten; 'never': nothing is."
@@ -129,7 +121,6 @@ class Priority(Passing):
 
     example: ClassVar[Mapping[str, Any]] = {"preemption": "lower", "backfill": "easy"}
 
-    kind: Literal["priority"]
     preemption: Literal["none", "lower"] = Field(
         description="Whether jobs of lower priority make room, by their workload's own rule: saved, or killed."
     )
@@ -143,7 +134,6 @@ class Spot(Placed):
 
     example: ClassVar[Mapping[str, Any]] = {"regular": {"kind": "easy"}}
 
-    kind: Literal["spot"]
     regular: SchedulerSpec
 
     @property
@@ -167,7 +157,6 @@ class CarbonAware(SchedulerSpec):
 
     example: ClassVar[Mapping[str, Any]] = {"signal": "carbon", "then": {"kind": "easy"}}
 
-    kind: Literal["carbon-aware"]
     signal: Literal["carbon", "marginal", "price"]
     then: SchedulerSpec
 
@@ -211,7 +200,6 @@ class Quotas(Placed):
         "within": "passing",
     }
 
-    kind: Literal["quotas"]
     queues: dict[str, Quota] = Field(min_length=1)
     others: Quota = Field(description="What all queues that are not named have together.")
     reclaim: Literal["never", "lower-priority", "any"] = Field(
@@ -232,5 +220,4 @@ class Elastic(Placed):
 
     example: ClassVar[Mapping[str, Any]] = {"every": "10 min"}
 
-    kind: Literal["elastic"]
     every: LookInterval = Field(description="How often sizes are chosen anew, while nobody waits.")

@@ -42,21 +42,16 @@ class ForecastSpec(Choice):
 class PerfectForecast(ForecastSpec):
     """The truth, which nobody has: a bound on what any forecast could reach."""
 
-    kind: Literal["perfect"]
-
 
 class PersistenceForecast(ForecastSpec):
     """Persistence: the same hour of the day before the forecast is made. Needs a series that begins a day earlier."""
 
     needs_day_before: ClassVar[bool] = True
 
-    kind: Literal["persistence"]
-
 
 class NoisyForecast(ForecastSpec):
     """The truth with an error: its mean absolute size as a share of the truth, growing up to a lead of 24 h."""
 
-    kind: Literal["noisy"]
     mape_at_once: Fraction = Field(description="Mean absolute error at a lead of none, e.g. '2 %'.")
     mape_day_ahead: Fraction = Field(description="Mean absolute error at leads of 24 h and more, e.g. '10 %'.")
     correlation_time: PositiveDuration = Field(description="Errors this far apart correlate by 1/e, e.g. '6 h'.")
@@ -146,7 +141,6 @@ class FlexibleStart(Windowed):
     start of the run.
     """
 
-    kind: Literal["flexible-start"]
     signal: SignalName
     within: Allowance | None = None
     deadline: PositiveDuration | None = None
@@ -208,7 +202,6 @@ class PauseResume(Windowed):
     enough for the work.
     """
 
-    kind: Literal["pause-resume"]
     signal: SignalName
     threshold: Threshold = Field(description="A level such as '300 gCO2e/kWh', {quantile: 0.5}, or 'fit'.")
     within: Allowance | None = None
@@ -237,7 +230,6 @@ class PauseResume(Windowed):
 class Suspend(JobSchedule):
     """Pauses for as long as electricity costs more than ``above``, however long that is."""
 
-    kind: Literal["suspend"]
     signal: Literal["price"] = "price"
     above: EnergyPrice
     while_paused: Paused

@@ -185,7 +185,6 @@ class Serving(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("request", "image", "output-token", "user-hour")
 
-    kind: Literal["serving"]
     model: ModelChoice
     stack: str
     precision: Precisions

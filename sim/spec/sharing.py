@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -22,13 +22,9 @@ class SharingSpec(Choice):
 class ExclusiveSharing(SharingSpec):
     """One job a GPU, however small the part of it that it asked for."""
 
-    kind: Literal["exclusive"]
-
 
 class InstanceSharing(SharingSpec):
     """Each job on the smallest instance (MIG) that has what it asked for, where the profile of the GPU names slices."""
-
-    kind: Literal["mig"]
 
 
 class MPSSharing(SharingSpec):
@@ -40,7 +36,6 @@ class MPSSharing(SharingSpec):
 
     example: ClassVar[dict[str, Any]] = {"contention": 0.15, "memory_bound": 0.5}
 
-    kind: Literal["mps"]
     contention: Fraction = Field(
         description="For what others' traffic displaces from the cache; 0 to 30 % is published."
     )
@@ -59,7 +54,6 @@ class TimeSliceSharing(SharingSpec):
 
     example: ClassVar[dict[str, Any]] = {"quantum": "2 ms", "switch": "0.4 ms", "replicas": 4}
 
-    kind: Literal["time-slicing"]
     quantum: PositiveDuration
     switch: Duration = Field(description="Lost at each change of the job; 0.4 ms on an A30.")
     replicas: int = Field(ge=1, le=1000, strict=True, description="Jobs that may share one GPU.")

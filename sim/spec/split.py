@@ -165,7 +165,6 @@ class SplitSpec(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("request", "image", "user-hour")
 
-    kind: Literal["split"]
     arrivals: Arrivals
     devices: dict[str, UserDevices] = Field(min_length=1, max_length=1000)
     networks: dict[str, NetworkWithLatency] = Field(min_length=1, max_length=1000)

@@ -50,7 +50,6 @@ class MeasuredSteps(StepTime):
     """
 
     pads_ranks: ClassVar[bool] = False
-    kind: Literal["measured"]
     file: str
     mixed: float = Field(default=1.0, ge=1.0, le=10.0)
 
@@ -77,7 +76,6 @@ class KernelSteps(StepTime):
     and bytes is the roofline's, that of multiprocessors at work goes by the measured times.
     """
 
-    kind: Literal["kernels"]
     framework: Literal["vllm", "sglang", "trtllm"]
     version: str
     system: str | None = None

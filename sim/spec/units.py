@@ -30,7 +30,6 @@ class DrawnUnits(UnitEffectSpec):
 
     example: ClassVar[dict[str, Any]] = {"of": "node", "active": "5 %", "idle": "3 %", "correlation": 0.5}
 
-    kind: Literal["lognormal"]
     of: Literal["gpu", "node"]
     active: Fraction = Field(description="E.g. '3 %'.")
     idle: Fraction
@@ -43,7 +42,6 @@ class UnitsOfProfile(UnitEffectSpec):
 
     example: ClassVar[dict[str, Any]] = {"profile": "v100-gemm-2022"}
 
-    kind: Literal["profile"]
     profile: str
     units: Annotated[list[str], Field(min_length=1, max_length=1_000_000)] | None = Field(
         default=None,

@@ -24,7 +24,6 @@ class WeatherSource(Choice):
 class TypicalWeather(WeatherSource):
     """A typical year of hours (an EPW or TMY3 file), laid on the run by month, day and hour."""
 
-    kind: Literal["epw", "tmy3"]
     file: str
     gaps: GapPolicy = "refuse"
 
@@ -32,7 +31,6 @@ class TypicalWeather(WeatherSource):
 class OpenMeteo(WeatherSource):
     """Hours that were, from Open-Meteo (JSON or CSV). ``repeat: calendar`` uses them for other years."""
 
-    kind: Literal["open-meteo"]
     file: str
     gaps: GapPolicy = "refuse"
     repeat: Literal["calendar"] | None = None
@@ -45,7 +43,6 @@ class MonthHours(WeatherSource):
     come out milder than they are.
     """
 
-    kind: Literal["month-hours"]
     file: str
     latitude: float = Field(ge=-90, le=90, description="Degrees north.")
     longitude: float = Field(ge=-180, le=180, description="Degrees east.")

@@ -162,7 +162,6 @@ class Training(Workload):
 
     counts: ClassVar[tuple[str, ...]] = ("gpu-hour", "trained-token")
 
-    kind: Literal["training"]
     pool: str | None = Field(default=None, description="Which pool of nodes; needed where several have GPUs.")
     gpus: int = Field(default=0, ge=0, le=MOST_GPUS, strict=True, description="Of the gang; or give 'sockets'.")
     sockets: int = Field(
