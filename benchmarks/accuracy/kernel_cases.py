@@ -33,7 +33,7 @@ HOSTS_S = (5e-5, 4e-4, 1e-3, 2.5e-3)
 graph, is decided from a few of these."""
 SECONDS = {"gemm": (0.03, 0.05, 0.07, 0.1), "": (0.03, 0.06, 0.1, 0.15, 0.3)}
 """Pauses where the second itself is taken, of products and of other kinds."""
-BLURS = (0.0, 0.4, 0.8)
+BLURS = (0.0, 0.3, 0.6)
 SEQUENCES_S = (0.0, 1.5e-4)
 """For each sequence of a batch whose queries and cache are filled."""
 FIRST_S = 1e-3
@@ -89,7 +89,8 @@ class Case:
 
     def pauses(self, habit: Habit, compiled: Mask) -> Floats:
         """s before each row's warm-up: seconds where its kernel is compiled first."""
-        pause_s = habit.pause_s + habit.sequence_s * self.kernels.sequences
+        other = (self.kernels.runs.queue > 0) & (habit.other_s > 0.0)
+        pause_s = np.where(other, habit.other_s, habit.pause_s + habit.sequence_s * self.kernels.sequences)
         return np.where(compiled, COMPILE_S, pause_s)
 
     def reading(self, law: Mapping[str, float], rest_w: float) -> Floats:
@@ -108,7 +109,7 @@ class Case:
 def _shown(kernels: Kernels, beyond: Floats, habit: Habit, pause_s: Floats, own: Floats, before: Floats) -> Floats:
     if not habit.span_s:
         return second_w(beyond, kernels.runs, pause_s, habit)
-    past = queue_w(beyond, kernels.runs, pause_s, habit)
+    past = queue_w(beyond, kernels.runs, kernels.runs.lane, pause_s, habit)
     return np.asarray(own * beyond + before * past + (1.0 - own - before) * habit.pause_w)
 
 
@@ -169,8 +170,9 @@ def _habits(case: Case) -> Iterator[tuple[Kernels, Habit]]:
     """All that are tried."""
     d = case.kernels
     if case.kind == "gemm":
-        for pause, blur in product(SECONDS["gemm"], BLURS):
-            yield d, Habit(pause, 0.0, 0.0, blur)
+        others = SECONDS["gemm"] if d.runs.queue.any() else (0.0,)
+        for pause, blur, other in product(SECONDS["gemm"], BLURS, others):
+            yield d, Habit(pause, 0.0, 0.0, blur, other_s=other)
         return
     many = bool(d.sequences.any())
     seconds = [d.launched(HOSTS_S[0], FIRST_S)] if many else [d.launched(host_s) for host_s in HOSTS_S]

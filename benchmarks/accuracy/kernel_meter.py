@@ -37,12 +37,13 @@ MOST_SAMPLES = 50
 class Runs:
     """Rows of a file in their order: s of the measured loop and of the warm-up before it.
 
-    ``lane`` tells apart what was measured at different times, or by different GPUs.
+    ``lane`` tells apart what was measured by different GPUs, ``queue`` what was at different times.
     """
 
     loop_s: Floats
     warm_s: Floats
     lane: Ints
+    queue: Ints
 
     @property
     def busy_s(self) -> Floats:
@@ -53,14 +54,16 @@ class Runs:
 @dataclass(frozen=True)
 class Habit:
     """How a campaign went on: s of a pause, W beyond rest in it, and s of the queue that a GPU's last second is spread
-    over. A span of 0 is that second itself, with a ``blur`` where it is in doubt whose it was. ``sequence_s`` is what
-    each sequence of a batch adds to the pause: it is filled by itself."""
+    over. A span of 0 is that second itself, of which a ``blur`` is the queue's mean, where it is in doubt whose it was.
+    ``sequence_s`` is what each sequence of a batch adds to the pause, as it is filled by itself; ``other_s``, if it is
+    more than 0, the pause of what was measured at another time."""
 
     pause_s: float
     pause_w: float
     span_s: float
     blur: float = 0.0
     sequence_s: float = 0.0
+    other_s: float = 0.0
 
 
 def loops(seconds: Floats, launches: Floats | int, host_s: float, first_s: float = 0.0) -> tuple[Floats, Floats]:
@@ -95,12 +98,12 @@ def shares(loop_s: Floats, warm_s: Floats, pause_s: Floats) -> tuple[Floats, Flo
     return own / taken, before / taken
 
 
-def queue_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
+def queue_w(watts: Floats, runs: Runs, lanes: Ints, pause_s: Floats, habit: Habit) -> Floats:
     """Mean W beyond rest of what stands before each row, over ``habit.span_s`` of runs and pauses of its lane; at
     rest before the first."""
     result = np.empty_like(watts)
-    for lane in np.unique(runs.lane):
-        rows = np.flatnonzero(runs.lane == lane)
+    for lane in np.unique(lanes):
+        rows = np.flatnonzero(lanes == lane)
         ends = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] + pause_s[rows])])
         joules = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] * watts[rows] + pause_s[rows] * habit.pause_w)])
         since = np.maximum(ends[:-1] - habit.span_s, 0.0)
@@ -112,5 +115,5 @@ def reading_w(watts: Floats, rest_w: float, runs: Runs, pause_s: Floats, habit: 
     """What the meter shows, W, where kernels draw ``watts``: linear in what they draw beyond ``rest_w``."""
     own, before = shares(runs.loop_s, runs.warm_s, pause_s)
     beyond = watts - rest_w
-    past = queue_w(beyond, runs, pause_s, habit)
+    past = queue_w(beyond, runs, runs.lane, pause_s, habit)
     return rest_w + own * beyond + before * past + (1.0 - own - before) * habit.pause_w

@@ -19,7 +19,7 @@ from benchmarks.accuracy.kernel_absent import with_absent
 from benchmarks.accuracy.kernel_compiling import compiled
 from benchmarks.accuracy.kernel_lanes import in_tasks, in_turn, places
 from benchmarks.accuracy.kernel_meter import loops
-from benchmarks.accuracy.kernel_order import attention_starts, in_order_of
+from benchmarks.accuracy.kernel_order import attention_lanes, in_order_of
 from benchmarks.accuracy.kernel_second import queued
 from benchmarks.accuracy.kernel_table import Kernels, codes_of, columns_of, kernels_of, merged_of
 from benchmarks.accuracy.sources import MEASURED
@@ -54,7 +54,7 @@ class Board:
     flop_per_s: float
     limit_w: float
     gpus: int
-    turns: int = 1
+    turns: int = 0
 
 
 H200 = Board("h200_sxm", "nvidia-h200-sxm-141gb", 132, 50e6, 4.8e12, 989.5e12, 700.0, 8)
@@ -128,7 +128,7 @@ def products(table: pd.DataFrame, board: Board) -> Kernels:
         lane[rows] = (board.gpus + 1) * format_ + queued(table["end"].to_numpy()[rows], own, board.gpus)
     return kernels_of(
         table, merged_of(parts),
-        launches=launches, host_s=LAUNCH_S, shape=("n", "k"), word="gemm_dtype", lane=lane, busy=busy, eager=eager,
+        launches=launches, host_s=LAUNCH_S, shape=("n", "k"), word="gemm_dtype", lane=lane, queue=alone.astype(np.int64), busy=busy, eager=eager,
         paused=paused, tiling=codes_of(table, "m", "n"),
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def attentions(table: pd.DataFrame, board: Board) -> Kernels:
         )  # fmt: skip
         parts.append((rows, work))
     shape = ("num_heads", "num_key_value_heads", "head_dim", "window_size")
-    lane = in_turn(attention_starts(table), board.gpus) if board is H200 else np.arange(len(table)) % board.turns
+    lane = np.arange(len(table)) % board.turns if board.turns else attention_lanes(table, board.gpus)
     return kernels_of(
         table, merged_of(parts),
         launches=1, host_s=MODULE_LAUNCH_S, shape=shape, word="kv_cache_dtype", lane=lane, sequences=b,

@@ -3,19 +3,20 @@
 A GPU's time is laid out run by run: a pause in which the next kernel is set up, the warm-up, the measured loop. Every
 sample is the mean of the second before it, and a reading is the mean of the samples. This needs who ran what, and all
 that ran: lanes (``kernel_lanes``) and the runs that are not in a file (``kernel_absent``). Where the order of a file
-leaves in doubt which GPU did which of its neighbours, a ``blur`` of the past is the mean of those that stand around.
+leaves in doubt which GPU did which of its neighbours, a ``blur`` of the past is the mean of what stands before in the queue.
 """
 
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.accuracy.kernel_meter import MEMORY_S, Floats, Habit, Ints, Runs, samples, shares
+from benchmarks.accuracy.kernel_meter import MEMORY_S, Floats, Habit, Ints, Runs, queue_w, samples, shares
 
-AROUND = 12
-"""Rows whose past is averaged where it is in doubt."""
+DOUBT_S = 4.0
+"""Of a queue's runs that are averaged where it is in doubt whose past they are."""
 
 
 def second_w(beyond: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
@@ -37,16 +38,10 @@ def second_w(beyond: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Float
         shown[rows] = total / taken[rows] / MEMORY_S
     if not habit.blur:
         return shown
-    own = shares(runs.loop_s, runs.warm_s, pause_s)[0] * beyond
-    return own + (1.0 - habit.blur) * (shown - own) + habit.blur * _around(shown - own)
-
-
-def _around(past: Floats) -> Floats:
-    """Mean of the rows that stand around each, its own among them."""
-    ends = np.concatenate([[0.0], np.cumsum(past)])
-    rows = np.arange(len(past))
-    low, high = np.maximum(rows - AROUND // 2, 0), np.minimum(rows + AROUND // 2 + 1, len(past))
-    return (ends[high] - ends[low]) / (high - low)
+    own, before = shares(runs.loop_s, runs.warm_s, pause_s)
+    around = before * queue_w(beyond, runs, runs.queue, pause_s, replace(habit, span_s=DOUBT_S))
+    rested = (1.0 - own - before) * habit.pause_w
+    return (1.0 - habit.blur) * shown + habit.blur * (own * beyond + around + rested)
 
 
 def queued(end: Floats, run_s: Floats, gpus: int) -> Ints:

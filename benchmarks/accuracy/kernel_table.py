@@ -95,6 +95,7 @@ def kernels_of(
     shape: tuple[str, ...],
     word: str,
     lane: Ints | None = None,
+    queue: Ints | None = None,
     eager: npt.NDArray[np.bool_] | None = None,
     busy: Number = 1.0,
     paused: npt.NDArray[np.bool_] | None = None,
@@ -104,7 +105,7 @@ def kernels_of(
     seconds = table["latency"].to_numpy(np.float64) * 1e-3
     nothing = np.zeros(len(table), dtype=np.int64)
     loop_s, warm_s = loops(seconds, launches, host_s)
-    runs = Runs(loop_s, warm_s, nothing if lane is None else lane)
+    runs = Runs(loop_s, warm_s, nothing if lane is None else lane, nothing if queue is None else queue)
     return Kernels(
         table["power"].to_numpy(np.float64),
         seconds,
