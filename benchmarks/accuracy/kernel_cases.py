@@ -9,7 +9,7 @@ so many rows and columns is compiled for a depth or is not, and the same is true
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.kernel_meter import Habit, queue_w, shares
 from benchmarks.accuracy.kernel_rows import B200, BOARDS, COMPILE_S, H200, KINDS, Board, Kernels, read
-from benchmarks.accuracy.kernel_second import second_w
+from benchmarks.accuracy.kernel_second import Second
 from sim.profiles.kernel_power import KernelPower, power_w
 
 Floats = npt.NDArray[np.float64]
@@ -48,8 +48,8 @@ APART = 4
 @dataclass
 class Case:
     """Kernels of a board of one kind: which shapes are known, which operands are unfilled, and how the campaign went
-    on between them. ``compiled`` are the rows before which a kernel was compiled. ``parts`` keeps the pauses and shares
-    of readings for the habit they are of, ``shares_of``."""
+    on between them. ``compiled`` are the rows before which a kernel was compiled. ``meter`` is kept for the habit
+    that it is of, ``meter_of``."""
 
     board: Board
     kind: str
@@ -58,8 +58,8 @@ class Case:
     unfilled: Mask
     compiled: Mask
     habit: Habit = field(default_factory=lambda: Habit(0.05, 0.0, 0.0))
-    parts: tuple[Floats, ...] = ()
-    shares_of: tuple[Habit, Mask] | None = None
+    meter: Callable[[Floats], Floats] | None = None
+    meter_of: tuple[Habit, Mask] | None = None
 
     @property
     def judged(self) -> Mask:
@@ -99,18 +99,24 @@ class Case:
 
     def shown(self, beyond: Floats, rest_w: float) -> Floats:
         """What the meter shows of kernels that draw so much ``beyond`` rest, W."""
-        if self.shares_of is None or self.shares_of[0] != self.habit or self.shares_of[1] is not self.compiled:
-            pause_s = self.pauses(self.habit, self.compiled)
-            self.parts = (pause_s, *shares(self.kernels.runs.loop_s, self.kernels.runs.warm_s, pause_s))
-            self.shares_of = (self.habit, self.compiled)
-        return rest_w + _shown(self.kernels, beyond, self.habit, *self.parts)
+        of = self.meter_of
+        if self.meter is None or of is None or of[0] != self.habit or of[1] is not self.compiled:
+            self.meter = _meter(self.kernels, self.habit, self.pauses(self.habit, self.compiled))
+            self.meter_of = (self.habit, self.compiled)
+        return rest_w + self.meter(beyond)
 
 
-def _shown(kernels: Kernels, beyond: Floats, habit: Habit, pause_s: Floats, own: Floats, before: Floats) -> Floats:
+def _meter(kernels: Kernels, habit: Habit, pause_s: Floats) -> Callable[[Floats], Floats]:
+    """What is shown beyond rest of what is drawn beyond it."""
     if not habit.span_s:
-        return second_w(beyond, kernels.runs, pause_s, habit)
-    past = queue_w(beyond, kernels.runs, kernels.runs.lane, pause_s, habit)
-    return np.asarray(own * beyond + before * past + (1.0 - own - before) * habit.pause_w)
+        return Second(kernels.runs, pause_s, habit).shown
+    own, before = shares(kernels.runs.loop_s, kernels.runs.warm_s, pause_s)
+
+    def shown(beyond: Floats) -> Floats:
+        past = queue_w(beyond, kernels.runs, kernels.runs.lane, pause_s, habit)
+        return np.asarray(own * beyond + before * past + (1.0 - own - before) * habit.pause_w)
+
+    return shown
 
 
 def is_known(shapes: Sequence[str] | npt.NDArray[np.str_]) -> Mask:
@@ -156,14 +162,12 @@ def _best(case: Case, beyond: Floats, rest_w: float) -> None:
     least = np.inf
     found = case.habit, case.kernels
     for kernels, habit in _habits(case):
-        pause_s = case.pauses(habit, case.compiled)
-        split = shares(kernels.runs.loop_s, kernels.runs.warm_s, pause_s)
-        shown = rest_w + _shown(kernels, beyond, habit, pause_s, *split)
+        shown = rest_w + _meter(kernels, habit, case.pauses(habit, case.compiled))(beyond)
         error = float(np.abs(shown / kernels.watts - 1.0)[case.known].mean())
         if error < least:
             least, found = error, (habit, kernels)
     case.habit, case.kernels = found
-    case.shares_of = None
+    case.meter = None
 
 
 def _habits(case: Case) -> Iterator[tuple[Kernels, Habit]]:
@@ -196,7 +200,7 @@ def _told_by_readings(case: Case, beyond: Floats, rest_w: float) -> Mask:
         for first in range(APART):
             tried = case.compiled.copy()
             tried[rows[first::APART]] = paused
-            one = replace(case, compiled=tried, shares_of=None)
+            one = replace(case, compiled=tried, meter=None)
             shown[paused][rows[first::APART]] = one.shown(beyond, rest_w)[rows[first::APART]]
         off[paused] = np.abs(np.log(shown[paused] / d.watts))
     telling = case.known & d.eager & (np.abs(shown[True] - shown[False]) > TELLING_W)

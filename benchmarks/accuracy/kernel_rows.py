@@ -20,7 +20,7 @@ from benchmarks.accuracy.kernel_compiling import compiled
 from benchmarks.accuracy.kernel_lanes import in_tasks, in_turn, places
 from benchmarks.accuracy.kernel_meter import loops
 from benchmarks.accuracy.kernel_order import attention_lanes, in_order_of
-from benchmarks.accuracy.kernel_second import queued
+from benchmarks.accuracy.kernel_second import queued, resumed
 from benchmarks.accuracy.kernel_table import Kernels, codes_of, columns_of, kernels_of, merged_of
 from benchmarks.accuracy.sources import MEASURED
 from sim.profiles.kernel_power import KernelWork, Number
@@ -86,7 +86,7 @@ FORMATS = {
 
 COMPILE_S = 3.0
 """Of a kernel, in which the GPU rests."""
-SET_UP_S = 0.07
+SET_UP_S = 0.05
 """About what is between two runs of products, as far as it decides who takes the next."""
 LAUNCH_S = 12e-6
 """A launch of a product by the host, one by one."""
@@ -117,19 +117,23 @@ def products(table: pd.DataFrame, board: Board) -> Kernels:
             busy[rows] = np.minimum(1.0, (np.maximum(flop_s, byte_s) + START_S) / seconds[rows])
     eager = word == "fp8_block"
     paused = np.zeros(len(table), dtype=np.bool_)
-    rows_m, rows_n, rows_k = (table[name].to_numpy(np.int64)[eager] for name in ("m", "n", "k"))
-    paused[eager] = compiled(rows_m, rows_n, rows_k, board.multiprocessors, hopper=board is H200)
-    launches = np.array([FORMATS[w].launches for w in word], dtype=np.float64)
     alone = word == "fp8"
+    end = table["end"].to_numpy(np.float64)
+    late = np.zeros(len(table), dtype=np.bool_)
+    late[np.flatnonzero(~alone)[resumed(end[~alone]) :]] = True
+    for rows in (eager & ~late, eager & late):
+        rows_m, rows_n, rows_k = (table[name].to_numpy(np.int64)[rows] for name in ("m", "n", "k"))
+        paused[rows] = compiled(rows_m, rows_n, rows_k, board.multiprocessors, hopper=board is H200)
+    launches = np.array([FORMATS[w].launches for w in word], dtype=np.float64)
     loop_s, warm_s = loops(seconds, launches, LAUNCH_S)
     lane = np.zeros(len(table), dtype=np.int64)
     for format_, rows in enumerate((~alone, alone)):
         own = SET_UP_S + loop_s[rows] + warm_s[rows] + np.where(paused[rows], COMPILE_S, 0.0)
-        lane[rows] = (board.gpus + 1) * format_ + queued(table["end"].to_numpy()[rows], own, board.gpus)
+        lane[rows] = (board.gpus + 1) * format_ + queued(end[rows], own, board.gpus)
     return kernels_of(
         table, merged_of(parts),
-        launches=launches, host_s=LAUNCH_S, shape=("n", "k"), word="gemm_dtype", lane=lane, queue=alone.astype(np.int64), busy=busy, eager=eager,
-        paused=paused, tiling=codes_of(table, "m", "n"),
+        launches=launches, host_s=LAUNCH_S, shape=("n", "k"), word="gemm_dtype", lane=lane,
+        queue=alone.astype(np.int64), busy=busy, eager=eager, paused=paused, tiling=codes_of(table, "m", "n"),
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 A GPU's time is laid out run by run: a pause in which the next kernel is set up, the warm-up, the measured loop. Every
 sample is the mean of the second before it, and a reading is the mean of the samples. This needs who ran what, and all
 that ran: lanes (``kernel_lanes``) and the runs that are not in a file (``kernel_absent``). Where the order of a file
-leaves in doubt which GPU did which of its neighbours, a ``blur`` of the past is the mean of what stands before in the queue.
+leaves in doubt which GPU did which of its neighbours, a ``blur`` of the past is the mean of what stands before in the
+queue.
 """
 
 from __future__ import annotations
@@ -19,45 +20,66 @@ DOUBT_S = 4.0
 """Of a queue's runs that are averaged where it is in doubt whose past they are."""
 
 
-def second_w(beyond: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
-    """What the meter shows beyond rest, W, of kernels that draw ``beyond``: linear in it."""
-    taken, step = samples(runs.loop_s)
-    shown = np.empty_like(beyond)
-    for lane in np.unique(runs.lane):
-        rows = np.flatnonzero(runs.lane == lane)
-        parts = np.stack([pause_s[rows], runs.warm_s[rows], runs.loop_s[rows]], axis=1)
-        watts = np.stack([np.full(len(rows), habit.pause_w), beyond[rows], beyond[rows]], axis=1)
-        ends = np.concatenate([[0.0], np.cumsum(parts)])
-        joules = np.concatenate([[0.0], np.cumsum(parts * watts)])
-        start = ends[2:-1:3]
-        total = np.zeros(len(rows))
-        for sample in range(int(taken[rows].max())):
-            use = np.flatnonzero(taken[rows] > sample)
-            now = start[use] + sample * step[rows][use]
-            total[use] += np.interp(now, ends, joules) - np.interp(now - MEMORY_S, ends, joules, left=0.0)
-        shown[rows] = total / taken[rows] / MEMORY_S
-    if not habit.blur:
-        return shown
-    own, before = shares(runs.loop_s, runs.warm_s, pause_s)
-    around = before * queue_w(beyond, runs, runs.queue, pause_s, replace(habit, span_s=DOUBT_S))
-    rested = (1.0 - own - before) * habit.pause_w
-    return (1.0 - habit.blur) * shown + habit.blur * (own * beyond + around + rested)
+class Second:
+    """The seconds before the samples of all runs. Lanes stand one after the other, each after a second at rest."""
+
+    def __init__(self, runs: Runs, pause_s: Floats, habit: Habit) -> None:
+        self.runs, self.pause_s, self.habit = runs, pause_s, habit
+        self.order = np.argsort(runs.lane, kind="stable")
+        lane = runs.lane[self.order]
+        apart = np.where(np.diff(lane, prepend=lane[:1] - 1) != 0, MEMORY_S, 0.0)
+        lasts = np.stack([apart, pause_s[self.order], runs.warm_s[self.order], runs.loop_s[self.order]], axis=1)
+        self.lasts = lasts.ravel()
+        self.ends = np.concatenate([[0.0], np.cumsum(self.lasts)])
+        taken, step = samples(runs.loop_s[self.order])
+        self.run = np.repeat(np.arange(len(lane)), taken)
+        sample = np.arange(len(self.run)) - np.repeat(np.cumsum(taken) - taken, taken)
+        now = self.ends[3:-1:4][self.run] + sample * step[self.run]
+        self.now, self.before = self._at(now), self._at(now - MEMORY_S)
+        self.taken = taken
+        self.shares = shares(runs.loop_s, runs.warm_s, pause_s)
+
+    def _at(self, time_s: Floats) -> tuple[Ints, Floats]:
+        """In which part of the line these times lie, and how long after its start."""
+        part = np.clip(np.searchsorted(self.ends, time_s, side="right") - 1, 0, len(self.lasts) - 1)
+        return part, time_s - self.ends[part]
+
+    def shown(self, beyond: Floats) -> Floats:
+        """What the meter shows beyond rest, W, of kernels that draw ``beyond``: linear in it."""
+        mine = beyond[self.order]
+        watts = np.stack([np.zeros_like(mine), np.full_like(mine, self.habit.pause_w), mine, mine], axis=1).ravel()
+        joules = np.concatenate([[0.0], np.cumsum(self.lasts * watts)])
+        drawn = np.zeros(len(self.run))
+        for sign, (part, since) in ((1.0, self.now), (-1.0, self.before)):
+            drawn += sign * (joules[part] + since * watts[part])
+        result = np.empty_like(beyond)
+        result[self.order] = np.bincount(self.run, drawn, minlength=len(mine)) / self.taken / MEMORY_S
+        if not self.habit.blur:
+            return result
+        own, before = self.shares
+        habit = replace(self.habit, span_s=DOUBT_S)
+        around = before * queue_w(beyond, self.runs, self.runs.queue, self.pause_s, habit)
+        rested = (1.0 - own - before) * self.habit.pause_w
+        return np.asarray((1.0 - self.habit.blur) * result + self.habit.blur * (own * beyond + around + rested))
+
+
+def resumed(end: Floats) -> int:
+    """The first run, in the order of starts, that did not end in turn, from the rows' order of ends (NaN: not in the
+    file); all runs where none did."""
+    here = np.flatnonzero(np.isfinite(end))
+    late = np.argsort(np.argsort(end[here])) != np.arange(len(here))
+    return int(here[int(np.argmax(late))]) if late.any() else len(end)
 
 
 def queued(end: Floats, run_s: Floats, gpus: int) -> Ints:
-    """The lane of each run of a queue, in the order of starts, from the rows' order of ends (NaN: not in the file).
+    """The lane of each run of a queue, in the order of starts.
 
     As long as runs end in the order in which they were started, one GPU does them (lane 0). From the first that does
     not, all of a node do, as when a campaign is resumed: whoever is free takes the next.
     """
     lanes = np.zeros(len(end), dtype=np.int64)
-    here = np.flatnonzero(np.isfinite(end))
-    late = np.argsort(np.argsort(end[here])) != np.arange(len(here))
-    if not late.any():
-        return lanes
-    first = int(here[int(np.argmax(late))])
     free = [(0.0, lane) for lane in range(1, gpus + 1)]
-    for run in range(first, len(end)):
+    for run in range(resumed(end), len(end)):
         since, lane = heapq.heappop(free)
         lanes[run] = lane
         heapq.heappush(free, (since + float(run_s[run]), lane))

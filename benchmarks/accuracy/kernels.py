@@ -3,27 +3,30 @@
 Half of the shapes are known, by a hash of their names, and the other half is judged. Fitted to the known ones: the
 constants of the law, which all kinds and all three boards share (six, and how little energy unfilled operands take);
 each board's watts at rest; and how the campaign went on between runs, which the meter shows of short kernels
-(``kernel_meter``): four numbers for a board's products or for another kind. A product's watts take twelve in all.
-Which GPU of a node a module of latent attention or a mixture was measured on, and after which other, follows from the
-order of the rows (``kernel_lanes``); so does the order in which attention was measured (``kernel_order``).
-What was compiled just before follows from a published rule (``kernel_compiling``): on Hopper it is right for 98 % of
-the tilings, on Blackwell for 67 %, which is what is left of the errors of B200's and GB200's fp8 in blocks.
+(``kernel_meter``): a pause and two or three numbers more for a board's kernels of one kind (``kernel_cases``).
+
+**What the meter's last second held** is known run by run of products: the campaign's list of matrices is published, so
+that those that no file holds are known to have run between (``kernel_absent``); and the order of ends says that one GPU
+did them all, or from where on all of a node did (``kernel_second``). Which GPU a module of latent attention, a mixture
+or attention was measured on, and after which other, follows from the order of the rows (``kernel_lanes``,
+``kernel_order``). What was compiled just before follows from a published rule (``kernel_compiling``), which starts
+anew where a campaign was resumed and is told by known shapes' readings instead, where they tell it.
 
 **Unfilled operands.** The campaign does not fill the weights of products in 16 bits and in fp8 per tensor: they are
 what memory held. Where a copy is largest they are zeros, as the watts tell (``UNFILLED``: half of their neighbours' at
-the same rates), and its modules of latent attention run on such weights throughout. Both are told beside: with the
-share of energy that such operands take, a constant of the fit, and as if they were real data.
+the same rates), and its modules of latent attention run on such weights throughout. Attention over prompts reads keys
+and values from a cache that nothing has filled: the campaign's cache is memory as it was got, and what fills it has
+been taken out of the kernel that it launches (vLLM pull requests 25954 and 35422). All are told beside: with the share
+of energy that such operands take, constants of the fit, and as if they were real data.
 
 GB200 is also judged from H200 and B200 alone: the law's constants are theirs, the meter's B200's, and its own are the
 limit of its data sheet and the watts at rest.
 
-The form of law and meter was chosen with all of these rows in sight, held-out shapes too: what is held out is held out
-of the fit alone. ``FROZEN`` says when, and the hash of the files that hold the form (``form``). It was frozen anew
-when it was seen in the residuals, of all rows, which GPU a row is of and that hosts are slow to launch modules (latent
-attention and mixtures erred by 19 and 22 % before), and when it was seen that GB200's rows of attention are sorted
-(attention over prompts and over the cache erred by 22 and 23 % before; hashed anew since, for conversions of types that
-change no number). The naive guess is a roofline of power with four constants for each
-board, kind and precision: rest, J/FLOP, J/byte, all under the limit.
+The form of the law was chosen with all of these rows in sight, held-out shapes too, and so was that of the meter until
+the second was taken run by run; that was found and tried on the known shapes alone, one half of them against the other,
+and the held-out half scored once (``FROZEN`` says when, and the hash of the files that hold the form, ``form``). The
+naive guess is a roofline of power with four constants for each board, kind and precision: rest, J/FLOP, J/byte, all
+under the limit.
 """
 
 from __future__ import annotations
@@ -49,11 +52,13 @@ FILES = (
     "sim/profiles/kernel_work.py",
     "benchmarks/accuracy/kernel_absent.py",
     "benchmarks/accuracy/kernel_cases.py",
+    "benchmarks/accuracy/kernel_compiling.py",
     "benchmarks/accuracy/kernel_lanes.py",
     "benchmarks/accuracy/kernel_meter.py",
     "benchmarks/accuracy/kernel_order.py",
     "benchmarks/accuracy/kernel_rows.py",
     "benchmarks/accuracy/kernel_second.py",
+    "benchmarks/accuracy/kernel_table.py",
 )
 FROZEN = ("2026-11-30 16:21 UTC", "19fc66737c0a")
 
@@ -263,7 +268,7 @@ def _unseen_board(found: Sequence[Case]) -> list[Row]:
     if new is None or old is None:
         return []
     law, _ = fitted(seen, rounds=1)
-    stranger = replace(new, habit=old.habit, compiled=new.kernels.paused, shares_of=None)
+    stranger = replace(new, habit=old.habit, compiled=new.kernels.paused, meter=None)
     _, rest = fitted([stranger], rounds=1, law=law)
     off = stranger.reading(law, rest[GB200]) / stranger.kernels.watts - 1.0
     judged = stranger.judged
