@@ -177,7 +177,7 @@ def told(files: tuple[str, ...] = FILES) -> str:
     """Of the form, for the note of a row."""
     when, known = FROZEN
     state = f"frozen {when} ({known})" if form(files) == known else f"CHANGED since it was frozen {when}"
-    return f"form {state}, chosen with held-out shapes in sight"
+    return f"form {state}; the law's was chosen with held-out shapes in sight, the meter's second on known ones"
 
 
 def _products(case: Case, off: Floats, plain: Floats, shipped: Floats, guess: Floats) -> list[Row]:
