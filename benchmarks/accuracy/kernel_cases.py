@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.kernel_meter import Habit, queue_w, shares
-from benchmarks.accuracy.kernel_rows import B200, BOARDS, COMPILE_S, H200, KINDS, Board, Kernels, read
+from benchmarks.accuracy.kernel_rows import B200, BOARDS, COMPILE_S, H200, KINDS, Board, read
 from benchmarks.accuracy.kernel_second import Second
+from benchmarks.accuracy.kernel_table import Kernels
 from sim.profiles.kernel_power import KernelPower, power_w
 
 Floats = npt.NDArray[np.float64]
