@@ -7,8 +7,8 @@ what ran in the second before: warm-up launches of the same kernel, a pause in w
 and then compiled, for seconds), and the kernels measured before it. Checked on kernels whose run follows a pause of
 seconds: their readings rise with the run as the mean of one second does, with nothing fitted. Rows stand in the files
 in the order in which they were done. Half of the rows are not here, and several GPUs shared one queue, so what ran
-before on the same GPU is known on average only: the mean of what stands before, and of the other formats of the same
-shape, which came in turn.
+before on the same GPU is known on average only, as the mean of what stands before; where it is known run by run, the
+second itself is taken (``kernel_second``).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ AIM_S, BRIEF_AIM_S, BRIEF_S = 1.0, 0.3, 1e-4
 """A run aims at the first; at the second where one iteration takes less than the third."""
 WARM_ITERATIONS = 6
 """Three to estimate the time, three of the graph."""
+ESTIMATING = 3
 MOST_SAMPLES = 50
 
 
@@ -36,13 +37,13 @@ MOST_SAMPLES = 50
 class Runs:
     """Rows of a file in their order: s of the measured loop and of the warm-up before it.
 
-    ``lane`` tells apart what was measured at different times; ``turn`` is the same for the formats of one shape.
+    ``lane`` tells apart what was measured by different GPUs, ``queue`` what was at different times.
     """
 
     loop_s: Floats
     warm_s: Floats
     lane: Ints
-    turn: Ints
+    queue: Ints
 
     @property
     def busy_s(self) -> Floats:
@@ -52,32 +53,42 @@ class Runs:
 
 @dataclass(frozen=True)
 class Habit:
-    """How a campaign went on: s of a pause, W beyond rest in it, s of the queue that a GPU's last second is spread
-    over, and the share of what came before that was another format of the same shape."""
+    """How a campaign went on: s of a pause, W beyond rest in it, and s of the queue that a GPU's last second is spread
+    over. A span of 0 is that second itself, of which a ``blur`` is the queue's mean, where it is in doubt whose it was.
+    ``sequence_s`` is what each sequence of a batch adds to the pause, as it is filled by itself; ``other_s``, if it is
+    more than 0, the pause of what was measured at another time."""
 
     pause_s: float
     pause_w: float
     span_s: float
-    turn_share: float
+    blur: float = 0.0
+    sequence_s: float = 0.0
+    other_s: float = 0.0
 
 
-def loops(seconds: Floats, launches: Floats | int, host_s: float) -> tuple[Floats, Floats]:
+def loops(seconds: Floats, launches: Floats | int, host_s: float, first_s: float = 0.0) -> tuple[Floats, Floats]:
     """s of the measured loop and of the warm-up, for iterations of ``launches`` launches of ``seconds`` each.
 
-    How many iterations is decided from a few without a graph, which take at least ``host_s`` a launch.
+    How many iterations is decided from a few without a graph, which take at least ``host_s`` a launch, and the first of
+    them ``first_s`` more: what it asks for is not there yet.
     """
     iteration = seconds * launches
-    eager = np.maximum(iteration, host_s * launches)
+    eager = np.maximum(iteration, host_s * launches) + first_s / ESTIMATING
     aim = np.where(eager < BRIEF_S, BRIEF_AIM_S, AIM_S)
     runs = np.minimum(np.maximum(FEWEST_RUNS, np.floor(aim / eager) + 1.0), MOST_RUNS)
     return runs * iteration, WARM_ITERATIONS * iteration
 
 
-def shares(loop_s: Floats, warm_s: Floats, pause_s: Floats) -> tuple[Floats, Floats]:
-    """Of the mean of all samples: the share of the kernel's own launches, and of what ran before its pause."""
+def samples(loop_s: Floats) -> tuple[Ints, Floats]:
+    """How many samples of each run are taken, and s between them."""
     count = np.floor(loop_s / SAMPLE_S) + 1.0
     taken = np.minimum(count, MOST_SAMPLES)
-    step = SAMPLE_S * count / taken
+    return taken.astype(np.int64), SAMPLE_S * count / taken
+
+
+def shares(loop_s: Floats, warm_s: Floats, pause_s: Floats) -> tuple[Floats, Floats]:
+    """Of the mean of all samples: the share of the kernel's own launches, and of what ran before its pause."""
+    taken, step = samples(loop_s)
     own, before = np.zeros_like(loop_s), np.zeros_like(loop_s)
     for sample in range(int(taken.max())):
         mine = np.clip(warm_s + sample * step, 0.0, MEMORY_S) / MEMORY_S
@@ -87,12 +98,12 @@ def shares(loop_s: Floats, warm_s: Floats, pause_s: Floats) -> tuple[Floats, Flo
     return own / taken, before / taken
 
 
-def queue_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
+def queue_w(watts: Floats, runs: Runs, lanes: Ints, pause_s: Floats, habit: Habit) -> Floats:
     """Mean W beyond rest of what stands before each row, over ``habit.span_s`` of runs and pauses of its lane; at
     rest before the first."""
     result = np.empty_like(watts)
-    for lane in np.unique(runs.lane):
-        rows = np.flatnonzero(runs.lane == lane)
+    for lane in np.unique(lanes):
+        rows = np.flatnonzero(lanes == lane)
         ends = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] + pause_s[rows])])
         joules = np.concatenate([[0.0], np.cumsum(runs.busy_s[rows] * watts[rows] + pause_s[rows] * habit.pause_w)])
         since = np.maximum(ends[:-1] - habit.span_s, 0.0)
@@ -100,17 +111,9 @@ def queue_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
     return result
 
 
-def turn_w(watts: Floats, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
-    """Mean W beyond rest of the formats of a shape, one after another with their pauses."""
-    joules = np.bincount(runs.turn, runs.busy_s * watts + pause_s * habit.pause_w)
-    return (joules / np.bincount(runs.turn, runs.busy_s + pause_s))[runs.turn]
-
-
 def reading_w(watts: Floats, rest_w: float, runs: Runs, pause_s: Floats, habit: Habit) -> Floats:
     """What the meter shows, W, where kernels draw ``watts``: linear in what they draw beyond ``rest_w``."""
     own, before = shares(runs.loop_s, runs.warm_s, pause_s)
     beyond = watts - rest_w
-    past = (1.0 - habit.turn_share) * queue_w(beyond, runs, pause_s, habit)
-    if habit.turn_share:
-        past = past + habit.turn_share * turn_w(beyond, runs, pause_s, habit)
+    past = queue_w(beyond, runs, runs.lane, pause_s, habit)
     return rest_w + own * beyond + before * past + (1.0 - own - before) * habit.pause_w

@@ -8,17 +8,20 @@ experts, experts a token) however it is sliced.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.accuracy.kernel_absent import with_absent
 from benchmarks.accuracy.kernel_compiling import compiled
 from benchmarks.accuracy.kernel_lanes import in_tasks, in_turn, places
-from benchmarks.accuracy.kernel_meter import Ints, Runs, loops
-from benchmarks.accuracy.kernel_order import attention_starts, in_order_of
+from benchmarks.accuracy.kernel_meter import loops
+from benchmarks.accuracy.kernel_order import attention_lanes, in_order_of
+from benchmarks.accuracy.kernel_second import queued, resumed
+from benchmarks.accuracy.kernel_table import Kernels, codes_of, columns_of, kernels_of, merged_of
 from benchmarks.accuracy.sources import MEASURED
 from sim.profiles.kernel_power import KernelWork, Number
 from sim.profiles.kernel_work import (
@@ -39,8 +42,9 @@ BF16, FP8, FP4 = 16, 8, 4
 
 @dataclass(frozen=True)
 class Board:
-    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W at most; and
-    how many a node has."""
+    """Of its data sheet: file names, multiprocessors, B of second-level cache, B/s, FLOP/s at 16 bits, W at most; how
+    many a node has; and in how many turns rows of attention were taken whose order of ends is lost (on GB200 every
+    second one often reads the same)."""
 
     file: str
     profile: str
@@ -50,11 +54,12 @@ class Board:
     flop_per_s: float
     limit_w: float
     gpus: int
+    turns: int = 0
 
 
 H200 = Board("h200_sxm", "nvidia-h200-sxm-141gb", 132, 50e6, 4.8e12, 989.5e12, 700.0, 8)
 B200 = Board("b200_sxm", "nvidia-b200-sxm-180gb", 148, 126e6, 7.7e12, 2250e12, 1000.0, 8)
-GB200 = Board("gb200", "nvidia-gb200-186gb", 152, 126e6, 8.0e12, 2500e12, 1200.0, 4)
+GB200 = Board("gb200", "nvidia-gb200-186gb", 152, 126e6, 8.0e12, 2500e12, 1200.0, 4, turns=2)
 BOARDS = (H200, B200, GB200)
 
 
@@ -79,103 +84,10 @@ FORMATS = {
 """In the order in which the campaign takes them in turn; nvfp4 has a scale of 8 bits for 16 values."""
 
 
-@dataclass(frozen=True)
-class Kernels:
-    """Rows of one file: ``watts`` and ``seconds`` measured, ``work`` and ``runs`` known.
-
-    ``shape`` and ``words`` name their group and their precision. ``eager`` rows were launched one by one, and kernels
-    of ``paused`` ones were compiled just before.
-    """
-
-    watts: Floats
-    seconds: Floats
-    work: KernelWork
-    runs: Runs
-    busy: Number
-    shape: npt.NDArray[np.str_]
-    words: npt.NDArray[np.str_]
-    eager: npt.NDArray[np.bool_]
-    paused: npt.NDArray[np.bool_]
-    launches: Floats
-
-    def __len__(self) -> int:
-        return len(self.watts)
-
-    def launched(self, host_s: float) -> Kernels:
-        """The same, where a host takes so long for a launch one by one: fewer of them are aimed at."""
-        loop_s, warm_s = loops(self.seconds, self.launches, host_s)
-        return replace(self, runs=replace(self.runs, loop_s=loop_s, warm_s=warm_s))
-
-
-def _columns(table: pd.DataFrame, *names: str) -> tuple[Floats, ...]:
-    return tuple(table[name].to_numpy(np.float64) for name in names)
-
-
-def _names(table: pd.DataFrame, *columns: str) -> npt.NDArray[np.str_]:
-    return table[list(columns)].astype(str).agg("/".join, axis=1).to_numpy(np.str_)
-
-
-def _codes(table: pd.DataFrame, *columns: str) -> Ints:
-    return np.asarray(table.groupby(list(columns), sort=False).ngroup(), dtype=np.int64)
-
-
-def _merged(parts: list[tuple[npt.NDArray[np.bool_], KernelWork]]) -> KernelWork:
-    """Works of disjoint rows, each given for its own rows alone."""
-    size = len(parts[0][0])
-
-    def spread(value: Callable[[KernelWork], Number]) -> Floats:
-        whole = np.zeros(size)
-        for rows, work in parts:
-            whole[rows] = value(work)
-        return whole
-
-    bits = sorted({bits for _, work in parts for bits in work.flop})
-
-    def flop_in(each: int) -> Floats:
-        return spread(lambda work: work.flop.get(each, 0.0))
-
-    flop: dict[int, Number] = {each: flop_in(each) for each in bits}
-    return KernelWork(
-        flop,
-        spread(lambda w: w.l2_byte),
-        spread(lambda w: w.byte),
-        spread(lambda w: w.scores),
-        spread(lambda w: w.occupancy),
-    )
-
-
-def _kernels(
-    table: pd.DataFrame,
-    work: KernelWork,
-    *,
-    launches: Floats | int,
-    host_s: float,
-    shape: tuple[str, ...],
-    word: str,
-    lane: Ints | None = None,
-    turn: Ints | None = None,
-    eager: npt.NDArray[np.bool_] | None = None,
-    busy: Number = 1.0,
-    paused: npt.NDArray[np.bool_] | None = None,
-) -> Kernels:
-    seconds = table["latency"].to_numpy(np.float64) * 1e-3
-    nothing = np.zeros(len(table), dtype=np.int64)
-    loop_s, warm_s = loops(seconds, launches, host_s)
-    runs = Runs(loop_s, warm_s, nothing if lane is None else lane, np.arange(len(table)) if turn is None else turn)
-    return Kernels(
-        table["power"].to_numpy(np.float64),
-        seconds,
-        work,
-        runs,
-        busy,
-        _names(table, *shape),
-        table[word].to_numpy(np.str_),
-        np.zeros(len(table), dtype=np.bool_) if eager is None else eager,
-        np.zeros(len(table), dtype=np.bool_) if paused is None else paused,
-        np.broadcast_to(np.asarray(launches, dtype=np.float64), len(table)),
-    )
-
-
+COMPILE_S = 3.0
+"""Of a kernel, in which the GPU rests."""
+SET_UP_S = 0.05
+"""About what is between two runs of products, as far as it decides who takes the next."""
 LAUNCH_S = 12e-6
 """A launch of a product by the host, one by one."""
 START_S = 3e-6
@@ -184,13 +96,14 @@ START_S = 3e-6
 
 def products(table: pd.DataFrame, board: Board) -> Kernels:
     """Products in all formats. What is launched one by one keeps the GPU busy for its kernels' own time only."""
+    table = with_absent(table, board.file)
     parts = []
     word = table["gemm_dtype"].to_numpy(np.str_)
     seconds = table["latency"].to_numpy(np.float64) * 1e-3
     busy = np.ones(len(table))
     for name, kind in FORMATS.items():
         rows = word == name
-        m, n, k = _columns(table[rows], "m", "n", "k")
+        m, n, k = columns_of(table[rows], "m", "n", "k")
         held = kind.launches * n * k * kind.weight_bytes + m * k * kind.operand_bytes + 2.0 * m * n
         work = product_work(
             m, n, k,
@@ -204,15 +117,23 @@ def products(table: pd.DataFrame, board: Board) -> Kernels:
             busy[rows] = np.minimum(1.0, (np.maximum(flop_s, byte_s) + START_S) / seconds[rows])
     eager = word == "fp8_block"
     paused = np.zeros(len(table), dtype=np.bool_)
-    rows_m, rows_n, rows_k = (table[name].to_numpy(np.int64)[eager] for name in ("m", "n", "k"))
-    paused[eager] = compiled(rows_m, rows_n, rows_k, board.multiprocessors, hopper=board is H200)
-    lane = (word == "fp8").astype(np.int64)
-    turns = table.assign(lane=lane)
-    return _kernels(
-        table, _merged(parts),
-        launches=np.array([FORMATS[w].launches for w in word], dtype=np.float64), host_s=LAUNCH_S,
-        shape=("n", "k"), word="gemm_dtype", lane=lane, turn=_codes(turns, "m", "n", "k", "lane"),
-        busy=busy, eager=eager, paused=paused,
+    alone = word == "fp8"
+    end = table["end"].to_numpy(np.float64)
+    late = np.zeros(len(table), dtype=np.bool_)
+    late[np.flatnonzero(~alone)[resumed(end[~alone]) :]] = True
+    for rows in (eager & ~late, eager & late):
+        rows_m, rows_n, rows_k = (table[name].to_numpy(np.int64)[rows] for name in ("m", "n", "k"))
+        paused[rows] = compiled(rows_m, rows_n, rows_k, board.multiprocessors, hopper=board is H200)
+    launches = np.array([FORMATS[w].launches for w in word], dtype=np.float64)
+    loop_s, warm_s = loops(seconds, launches, LAUNCH_S)
+    lane = np.zeros(len(table), dtype=np.int64)
+    for format_, rows in enumerate((~alone, alone)):
+        own = SET_UP_S + loop_s[rows] + warm_s[rows] + np.where(paused[rows], COMPILE_S, 0.0)
+        lane[rows] = (board.gpus + 1) * format_ + queued(end[rows], own, board.gpus)
+    return kernels_of(
+        table, merged_of(parts),
+        launches=launches, host_s=LAUNCH_S, shape=("n", "k"), word="gemm_dtype", lane=lane,
+        queue=alone.astype(np.int64), busy=busy, eager=eager, paused=paused, tiling=codes_of(table, "m", "n"),
     )  # fmt: skip
 
 
@@ -227,7 +148,7 @@ MODULE_LAUNCH_S = 5e-5
 
 def attentions(table: pd.DataFrame, board: Board) -> Kernels:
     """Attention over prompts (with a prefix or without) or over the cache of sequences that decode."""
-    b, s, heads, kv, size, step, window = _columns(
+    b, s, heads, kv, size, step, window = columns_of(
         table, "batch_size", "isl", "num_heads", "num_key_value_heads", "head_dim", "step", "window_size"
     )
     reach = np.where(window > 0, window, np.inf)
@@ -245,22 +166,23 @@ def attentions(table: pd.DataFrame, board: Board) -> Kernels:
         )  # fmt: skip
         parts.append((rows, work))
     shape = ("num_heads", "num_key_value_heads", "head_dim", "window_size")
-    lane = in_turn(attention_starts(table), board.gpus) if board is H200 else None
-    return _kernels(
-        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=shape, word="kv_cache_dtype", lane=lane
+    lane = np.arange(len(table)) % board.turns if board.turns else attention_lanes(table, board.gpus)
+    return kernels_of(
+        table, merged_of(parts),
+        launches=1, host_s=MODULE_LAUNCH_S, shape=shape, word="kv_cache_dtype", lane=lane, sequences=b,
     )  # fmt: skip
 
 
 def encoders(table: pd.DataFrame, board: Board) -> Kernels:
     """Attention of all tokens to all, without a cache."""
-    b, s, heads, size = _columns(table, "batch_size", "isl", "num_heads", "head_dim")
+    b, s, heads, size = columns_of(table, "batch_size", "isl", "num_heads", "head_dim")
     held = 8.0 * b * s * heads * size
     work = attention_work(
         b, s, s * s, s,
         heads=heads, kv_heads=heads, key_dim=size, value_dim=size, cache_bytes=2.0, bits=BF16,
         multiprocessors=board.multiprocessors, cold=missing(held, board.cache_bytes),
     )  # fmt: skip
-    return _kernels(
+    return kernels_of(
         table, work, launches=1, host_s=MODULE_LAUNCH_S, shape=("num_heads", "head_dim"), word="attn_dtype"
     )  # fmt: skip
 
@@ -271,7 +193,7 @@ HIDDEN, Q_RANK, KV_RANK, ROPE, NOPE, VALUE = 7168.0, 1536.0, 512.0, 64.0, 128.0,
 
 def latent_modules(table: pd.DataFrame, board: Board, *, prompts: bool) -> Kernels:
     """Multi-head latent attention with all its projections: as they are over prompts, absorbed while decoding."""
-    b, s, heads, step = _columns(table, "batch_size", "isl", "num_heads", "step")
+    b, s, heads, step = columns_of(table, "batch_size", "isl", "num_heads", "step")
     cache_bytes, _ = _cache(table)
     words = table["gemm_type"].to_numpy(np.str_)
     narrow = (table["mla_dtype"] == "fp8").to_numpy() if prompts else cache_bytes == 1.0
@@ -310,17 +232,17 @@ def latent_modules(table: pd.DataFrame, board: Board, *, prompts: bool) -> Kerne
                 )
             )  # fmt: skip
             parts.append((rows, together(*kernels)))
-    block = _codes(table, "model", "mla_dtype", "kv_cache_dtype", "gemm_type", "num_heads")
+    block = codes_of(table, "model", "mla_dtype", "kv_cache_dtype", "gemm_type", "num_heads")
     loops_of = (table[name].to_numpy(np.int64) for name in ("batch_size", "isl", "step"))
-    return _kernels(
-        table, _merged(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=("model", "num_heads"), word="gemm_type",
+    return kernels_of(
+        table, merged_of(parts), launches=1, host_s=MODULE_LAUNCH_S, shape=("model", "num_heads"), word="gemm_type",
         lane=in_turn(places(block, *loops_of), board.gpus),
     )  # fmt: skip
 
 
 def mixtures(table: pd.DataFrame, board: Board) -> Kernels:
     """Experts of one GPU, with tokens spread evenly or by a power law (of which five draws are launched in turn)."""
-    tokens, hidden, inter, each, experts, slices, ranks = _columns(
+    tokens, hidden, inter, each, experts, slices, ranks = columns_of(
         table, "num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size", "moe_ep_size"
     )
     here, width, routed = experts / ranks, inter / slices, tokens * each / ranks
@@ -349,10 +271,10 @@ def mixtures(table: pd.DataFrame, board: Board) -> Kernels:
         "moe_ep_size",
         "distribution",
     )
-    return _kernels(
-        table, _merged(parts), launches=np.where(even, 1.0, 5.0), host_s=MODULE_LAUNCH_S,
+    return kernels_of(
+        table, merged_of(parts), launches=np.where(even, 1.0, 5.0), host_s=MODULE_LAUNCH_S,
         shape=("hidden_size", "inter_size", "topk", "num_experts"), word="moe_dtype",
-        lane=in_tasks(_codes(table, *task)),
+        lane=in_tasks(codes_of(table, *task)),
     )  # fmt: skip
 
 

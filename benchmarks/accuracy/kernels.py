@@ -3,35 +3,36 @@
 Half of the shapes are known, by a hash of their names, and the other half is judged. Fitted to the known ones: the
 constants of the law, which all kinds and all three boards share (six, and how little energy unfilled operands take);
 each board's watts at rest; and how the campaign went on between runs, which the meter shows of short kernels
-(``kernel_meter``): four numbers for a board's products or for another kind. A product's watts take twelve in all.
-Which GPU of a node a module of latent attention or a mixture was measured on, and after which other, follows from the
-order of the rows (``kernel_lanes``); so does the order in which attention was measured (``kernel_order``).
-What was compiled just before follows from a published rule (``kernel_compiling``): on Hopper it is right for 98 % of
-the tilings, on Blackwell for 67 %, which is what is left of the errors of B200's and GB200's fp8 in blocks.
+(``kernel_meter``): a pause and two or three numbers more for a board's kernels of one kind (``kernel_cases``).
+
+**What the meter's last second held** is known run by run of products: the campaign's list of matrices is published, so
+that those that no file holds are known to have run between (``kernel_absent``); and the order of ends says that one GPU
+did them all, or from where on all of a node did (``kernel_second``). Which GPU a module of latent attention, a mixture
+or attention was measured on, and after which other, follows from the order of the rows (``kernel_lanes``,
+``kernel_order``). What was compiled just before follows from a published rule (``kernel_compiling``), which starts
+anew where a campaign was resumed and is told by known shapes' readings instead, where they tell it.
 
 **Unfilled operands.** The campaign does not fill the weights of products in 16 bits and in fp8 per tensor: they are
 what memory held. Where a copy is largest they are zeros, as the watts tell (``UNFILLED``: half of their neighbours' at
-the same rates), and its modules of latent attention run on such weights throughout. Both are told beside: with the
-share of energy that such operands take, a constant of the fit, and as if they were real data.
+the same rates), and its modules of latent attention run on such weights throughout. Attention over prompts reads keys
+and values from a cache that nothing has filled: the campaign's cache is memory as it was got, and what fills it has
+been taken out of the kernel that it launches (vLLM pull requests 25954 and 35422). All are told beside: with the share
+of energy that such operands take, constants of the fit, and as if they were real data.
 
 GB200 is also judged from H200 and B200 alone: the law's constants are theirs, the meter's B200's, and its own are the
 limit of its data sheet and the watts at rest.
 
-The form of law and meter was chosen with all of these rows in sight, held-out shapes too: what is held out is held out
-of the fit alone. ``FROZEN`` says when, and the hash of the files that hold the form (``form``). It was frozen anew
-when it was seen in the residuals, of all rows, which GPU a row is of and that hosts are slow to launch modules (latent
-attention and mixtures erred by 19 and 22 % before), and when it was seen that GB200's rows of attention are sorted
-(attention over prompts and over the cache erred by 22 and 23 % before; hashed anew since, for conversions of types that
-change no number). The naive guess is a roofline of power with four constants for each
-board, kind and precision: rest, J/FLOP, J/byte, all under the limit.
+The form of the law was chosen with all of these rows in sight, held-out shapes too, and so was that of the meter until
+the second was taken run by run; that was found and tried on the known shapes alone, one half of them against the other,
+and the held-out half scored once (``FROZEN`` says when, and the hash of the files that hold the form, ``form``; hashed
+anew since, for an import of a type that changes no number). The naive guess is a roofline of power with four constants
+for each board, kind and precision: rest, J/FLOP, J/byte, all under the limit.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +40,9 @@ from scipy.optimize import least_squares
 
 from benchmarks.accuracy import kernel_repeats
 from benchmarks.accuracy.form import form
-from benchmarks.accuracy.kernel_meter import Habit, queue_w, shares, turn_w
-from benchmarks.accuracy.kernel_rows import B200, BOARDS, FOLDER, GB200, H200, KINDS, Board, Kernels, read
+from benchmarks.accuracy.kernel_cases import Case, cases, find_habit
+from benchmarks.accuracy.kernel_rows import B200, BOARDS, FOLDER, GB200, H200, Board
 from benchmarks.table import Row
-from sim.profiles.kernel_power import KernelPower, power_w
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -50,12 +50,17 @@ Mask = npt.NDArray[np.bool_]
 FILES = (
     "sim/profiles/kernel_power.py",
     "sim/profiles/kernel_work.py",
+    "benchmarks/accuracy/kernel_absent.py",
+    "benchmarks/accuracy/kernel_cases.py",
+    "benchmarks/accuracy/kernel_compiling.py",
     "benchmarks/accuracy/kernel_lanes.py",
     "benchmarks/accuracy/kernel_meter.py",
     "benchmarks/accuracy/kernel_order.py",
     "benchmarks/accuracy/kernel_rows.py",
+    "benchmarks/accuracy/kernel_second.py",
+    "benchmarks/accuracy/kernel_table.py",
 )
-FROZEN = ("2026-11-30 16:21 UTC", "19fc66737c0a")
+FROZEN = ("2026-11-30 19:35 UTC", "4125efe4a9b3")
 
 LONG_S = 1e-4
 FAMILIES = {
@@ -68,7 +73,6 @@ FAMILIES = {
 }
 REACH = {"context attention": 14.0, "generation attention": 19.0, "MLA": 16.0, "MoE": 15.0}
 GEMM_LONG, GEMM_ALL, GB200_REACH = 10.0, 16.0, 15.0
-QUICK_SHARE = 0.25
 
 LAW = {
     "e16": (0.9, 0.4, 1.6),
@@ -79,130 +83,12 @@ LAW = {
     "active": (1.6, 0.8, 2.5),
     "unfilled": (0.3, 0.05, 1.0),
     "module": (0.3, 0.05, 1.0),
+    "cache": (0.7, 0.2, 1.0),
 }
 """Constants of the law, all boards', and their bounds: pJ/FLOP at 16 bits, its exponent by width, pJ/B from the
 second-level cache, pJ/B from memory, pJ a score, W a multiprocessor; shares of energy with unfilled operands, in
-products and in modules of latent attention."""
+products, in modules of latent attention and in attention over prompts."""
 REST_W = {H200: (132.0, 120.0, 142.0), B200: (248.0, 228.0, 262.0), GB200: (225.0, 210.0, 240.0)}
-
-PAUSES_S = (0.003, 0.01, 0.03, 0.1, 0.3, 0.7, 1.5)
-SPANS_S = (0.3, 0.7, 1.5, 4.0, 12.0)
-TURNS = (0.0, 0.3, 0.5, 0.7)
-EAGER_S = (0.0, 0.1, 0.3, 0.7, 1.5)
-COMPILE_S = 3.0
-PAUSE_SHARES = (0.0, 0.08, 0.2)
-HOSTS_S = (5e-5, 4e-4, 1e-3, 2.5e-3)
-"""What a launch one by one takes of modules and kernels that a framework calls: how many launches a run has, within a
-graph, is decided from a few of these."""
-
-
-@dataclass
-class Case:
-    """Kernels of a board of one kind: which shapes are known, which operands are unfilled, and how the campaign went
-    on between them. ``parts`` keeps the pauses and shares of readings for the habit they are of, ``shares_of``."""
-
-    board: Board
-    kind: str
-    kernels: Kernels
-    known: Mask
-    unfilled: Mask
-    habit: Habit = field(default_factory=lambda: Habit(0.03, 0.0, 1.0, 0.0))
-    eager_s: float = 0.0
-    parts: tuple[Floats, ...] = ()
-    shares_of: tuple[Habit, float] | None = None
-
-    def toggle(self, law: Mapping[str, float]) -> Floats:
-        """Share of the energy of real data that each row's operands take."""
-        if self.kind.startswith("mla"):
-            return np.full(len(self.kernels), law["module"])
-        return np.where(self.unfilled, law["unfilled"], 1.0)
-
-    def power(self, law: Mapping[str, float], rest_w: float) -> KernelPower:
-        """Of this board."""
-        return KernelPower(
-            rest_w, law["active"] * self.board.multiprocessors, law["e16"] * 1e-12, law["width"], law["l2"] * 1e-12,
-            law["hbm"] * 1e-12, law["score"] * 1e-12, self.board.limit_w,
-        )  # fmt: skip
-
-    def pauses(self, habit: Habit | None = None, eager_s: float | None = None) -> Floats:
-        """s before each row's warm-up: longer without a graph, and seconds where its kernel is compiled first."""
-        pause_s = (habit or self.habit).pause_s
-        eager = max(pause_s, self.eager_s if eager_s is None else eager_s)
-        return np.where(self.kernels.paused, COMPILE_S, np.where(self.kernels.eager, eager, pause_s))
-
-    def reading(self, law: Mapping[str, float], rest_w: float) -> Floats:
-        """What the meter shows, W."""
-        d = self.kernels
-        watts = power_w(d.work, d.seconds, self.power(law, rest_w), busy=d.busy, toggle=self.toggle(law))
-        return self.shown(np.asarray(watts) - rest_w, rest_w)
-
-    def shown(self, beyond: Floats, rest_w: float) -> Floats:
-        """What the meter shows of kernels that draw so much ``beyond`` rest, W."""
-        if self.shares_of != (self.habit, self.eager_s):
-            pause_s = self.pauses()
-            self.parts = (pause_s, *shares(self.kernels.runs.loop_s, self.kernels.runs.warm_s, pause_s))
-            self.shares_of = (self.habit, self.eager_s)
-        pause_s, own, before = self.parts
-        return rest_w + _mixed(self, beyond, pause_s, own, before, self.habit)
-
-
-def _mixed(case: Case, beyond: Floats, pause_s: Floats, own: Floats, before: Floats, habit: Habit) -> Floats:
-    past = queue_w(beyond, case.kernels.runs, pause_s, habit)
-    if habit.turn_share:
-        turn = turn_w(beyond, case.kernels.runs, pause_s, habit)
-        past = (1.0 - habit.turn_share) * past + habit.turn_share * turn
-    return own * beyond + before * past + (1.0 - own - before) * habit.pause_w
-
-
-def is_known(shapes: Sequence[str] | npt.NDArray[np.str_]) -> Mask:
-    """Whether constants may be fitted to a shape: about half, by a hash of its name."""
-    names, index = np.unique(np.asarray(shapes), return_inverse=True)
-    even = [hashlib.sha256(str(name).encode()).digest()[0] % 2 == 0 for name in names]
-    return np.asarray(np.array(even, dtype=np.bool_)[index])
-
-
-def unfilled(board: Board, kind: str, kernels: Kernels) -> Mask:
-    """Rows of products whose weights stayed zeros: of never filled weights, those of the largest matrices."""
-    if kind != "gemm":
-        return np.zeros(len(kernels), dtype=np.bool_)
-    n, k = (np.array([int(s.split("/")[i]) for s in kernels.shape]) for i in (0, 1))
-    never = np.isin(kernels.words, ["bfloat16", "fp8"])
-    if board is H200:
-        return np.asarray(never & (k == 65536))
-    return np.asarray(never & (n == 65536) & (k >= (10240 if board is B200 else 16384)))
-
-
-def cases(*, quick: bool, boards: Sequence[Board] = BOARDS, kinds: Sequence[str] = tuple(KINDS)) -> list[Case]:
-    """All files that are here."""
-    found = []
-    for board, kind in product(boards, kinds):
-        kernels = read(board, kind, share=QUICK_SHARE if quick else 1.0)
-        if kernels is not None:
-            found.append(Case(board, kind, kernels, is_known(kernels.shape), unfilled(board, kind, kernels)))
-    return found
-
-
-def _find_habit(case: Case, law: Mapping[str, float], rest_w: float) -> None:
-    """How the campaign went on, from the known shapes' readings."""
-    d = case.kernels
-    watts = power_w(d.work, d.seconds, case.power(law, rest_w), busy=d.busy, toggle=case.toggle(law))
-    beyond = np.asarray(watts) - rest_w
-    gemm = case.kind == "gemm"
-    best: tuple[float, Habit, float, Kernels] | None = None
-    for host_s in (None,) if gemm else HOSTS_S:
-        case.kernels = d if host_s is None else d.launched(host_s)
-        for pause, eager in product(PAUSES_S, EAGER_S if d.eager.any() else (0.0,)):
-            pause_s = case.pauses(Habit(pause, 0.0, 1.0, 0.0), eager)
-            own, before = shares(case.kernels.runs.loop_s, case.kernels.runs.warm_s, pause_s)
-            for span, turn, share in product(SPANS_S, TURNS if gemm else (0.0,), (0.0,) if gemm else PAUSE_SHARES):
-                habit = Habit(pause, share * case.board.limit_w, span, turn)
-                shown = rest_w + _mixed(case, beyond, pause_s, own, before, habit)
-                error = float(np.abs(shown / d.watts - 1.0)[case.known].mean())
-                if best is None or error < best[0]:
-                    best = (error, habit, eager, case.kernels)
-    assert best is not None
-    case.habit, case.eager_s, case.kernels = best[1:]
-    case.shares_of = None
 
 
 def fitted(
@@ -235,7 +121,7 @@ def fitted(
         if law is None:
             constants, rest = split(x)
             for case in found:
-                _find_habit(case, constants, rest[case.board])
+                find_habit(case, constants, rest[case.board])
         x = least_squares(
             residuals, x, bounds=(low, high), x_scale=start, loss="soft_l1", f_scale=0.05, max_nfev=most
         ).x  # fmt: skip
@@ -291,13 +177,13 @@ def told(files: tuple[str, ...] = FILES) -> str:
     """Of the form, for the note of a row."""
     when, known = FROZEN
     state = f"frozen {when} ({known})" if form(files) == known else f"CHANGED since it was frozen {when}"
-    return f"form {state}, chosen with held-out shapes in sight"
+    return f"form {state}; the law's was chosen with held-out shapes in sight, the meter's second on known ones"
 
 
 def _products(case: Case, off: Floats, plain: Floats, shipped: Floats, guess: Floats) -> list[Row]:
     found = []
     for _, word in _groups([case]):
-        judged = ~case.known & (case.kernels.words == word)
+        judged = case.judged & (case.kernels.words == word)
         for name, rows, reach in (
             ("over 0.1 ms", judged & (case.kernels.seconds > LONG_S), GEMM_LONG),
             ("all", judged, GEMM_ALL),
@@ -321,7 +207,7 @@ def _others(family: str, of: Sequence[Case], off: Mapping[int, Floats], guess: M
     boards: dict[str, list[float]] = {}
     plain, words, count = [], {}, 0
     for case in of:
-        judged = ~case.known
+        judged = case.judged
         if not judged.any():
             continue
         boards.setdefault(case.board.file, []).append(_percent(off[id(case)], judged))
@@ -354,7 +240,9 @@ def rows(*, quick: bool) -> list[Row]:
     for case in found:
         watts = case.kernels.watts
         off[id(case)] = case.reading(law, rest[case.board]) / watts - 1.0
-        plain[id(case)] = case.reading({**law, "unfilled": 1.0, "module": 1.0}, rest[case.board]) / watts - 1.0
+        plain[id(case)] = (
+            case.reading({**law, "unfilled": 1.0, "module": 1.0, "cache": 1.0}, rest[case.board]) / watts - 1.0
+        )
         written = {name: start for name, (start, _, _) in LAW.items()}
         shipped[id(case)] = case.reading(written, rest[case.board]) / watts - 1.0
         guess[id(case)] = naive(case) / watts - 1.0
@@ -380,10 +268,10 @@ def _unseen_board(found: Sequence[Case]) -> list[Row]:
     if new is None or old is None:
         return []
     law, _ = fitted(seen, rounds=1)
-    stranger = replace(new, habit=old.habit, eager_s=old.eager_s)
+    stranger = replace(new, habit=old.habit, compiled=new.kernels.paused, meter=None)
     _, rest = fitted([stranger], rounds=1, law=law)
     off = stranger.reading(law, rest[GB200]) / stranger.kernels.watts - 1.0
-    judged = ~stranger.known
+    judged = stranger.judged
     each = {str(w): _percent(off, judged & (stranger.kernels.words == w)) for w in np.unique(stranger.kernels.words)}
     long = _percent(off, judged & (stranger.kernels.seconds > LONG_S))
     note = f"over 0.1 ms {long:.1f}; {', '.join(f'{word} {value:.0f}' for word, value in each.items())}; "
