@@ -19,6 +19,7 @@ from sim.build.drafter import IN_16_BITS
 from sim.build.iteration_costs import of_all_tokens, of_tokens
 from sim.kinds import builder
 from sim.later import later
+from sim.profiles.aligned_experts import Aligned
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
@@ -282,6 +283,7 @@ class Deployment:
             logit_byte=_number(s.logit_bytes),
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
             ahead=float(s.scheduling is not None and s.scheduling.value == "ahead"),
+            aligned=experts.of_buffers() if experts is not None else Aligned(),
         )
 
     def most_tokens(self, longest_prompt: int) -> int:
