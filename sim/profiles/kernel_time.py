@@ -164,7 +164,7 @@ def together(computing: Number, streaming: Number, sharpness: Number, floor_s: N
     """The norm of both, each with the share that a change of it has in a change of the whole (Euler's theorem)."""
     longer = np.maximum(np.maximum(computing, streaming), 1e-30)
     c, s = (np.asarray(part / longer) ** sharpness for part in (computing, streaming))
-    both = longer * (c + s) ** (1.0 / sharpness - 1.0)
+    both = longer * np.maximum(c + s, 1e-300) ** (1.0 / sharpness - 1.0)  # nothing takes no time
     return KernelTime(both * c, both * s, floor_s)
 
 
