@@ -150,4 +150,5 @@ def coefficients(stack: str, weights: str) -> Stack:
 
 def test_a_stack_says_which_of_its_kernels_align() -> None:
     assert coefficients("vllm-2025", "fp8").aligned == Aligned(128.0, 0.5, 0.87, 1.0)
+    assert coefficients("vllm-2025-flashinfer", "fp8") == replace(coefficients("vllm-2025", "fp8"), aligned=Aligned())
     assert coefficients("vllm-2025", "bf16").aligned == coefficients("vllm-2026", "fp8").aligned == Aligned()

@@ -64,7 +64,7 @@ def test_held_out_families_are_predicted_better_than_by_their_neighbours_mean(ta
 
 
 @measured
-@pytest.mark.parametrize("name", ["vllm-2025", "vllm-2025-without-8b"])
+@pytest.mark.parametrize("name", ["vllm-2025", "vllm-2025-flashinfer", "vllm-2025-without-8b"])
 def test_stacks_that_ship_are_fits_to_the_rows_that_they_name(
     name: str, table: pd.DataFrame, constants: dict[str, float]
 ) -> None:
