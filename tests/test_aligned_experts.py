@@ -17,6 +17,7 @@ from sim.profiles.experts import expert_work
 from sim.profiles.kernel_power import CONSTANT_OPERANDS
 from sim.profiles.kernel_time import together
 from sim.profiles.layers import Mixture
+from sim.profiles.runs import Run
 from sim.profiles.terms import Precision, Stack
 from sim.spec.serving import Replicas, Serving
 from tests.iterations import H100, PLAIN, layout
@@ -124,8 +125,8 @@ def test_configurations_with_and_without_are_reckoned_at_once() -> None:
         assert np.asarray(both.again)[index] == pytest.approx(alone.again)
 
 
-def coefficients(stack: str, weights: str) -> Stack:
-    """Of Qwen3-235B on four B200."""
+def deployment(stack: str, weights: str) -> Deployment:
+    """Qwen3-235B on four B200."""
     nine = {"kind": "constant", "tokens": 9}
     replicas = {"count": 1, "tensor_parallel": 4, "expert_parallel": True}
     spec = Serving.model_validate(
@@ -145,10 +146,31 @@ def coefficients(stack: str, weights: str) -> Stack:
     catalog = Catalog()
     assert isinstance(spec.replicas, Replicas)
     gpu, node = catalog.gpu("nvidia-b200-sxm-180gb"), catalog.node("dgx-b200")
-    return Deployment.of(spec, spec.replicas, gpu, node, catalog).coefficients()
+    return Deployment.of(spec, spec.replicas, gpu, node, catalog)
+
+
+def coefficients(stack: str, weights: str) -> Stack:
+    return deployment(stack, weights).coefficients()
 
 
 def test_a_stack_says_which_of_its_kernels_align() -> None:
     assert coefficients("vllm-2025", "fp8").aligned == Aligned(128.0, 0.5, 0.87, 1.0)
     assert coefficients("vllm-2025-flashinfer", "fp8") == replace(coefficients("vllm-2025", "fp8"), aligned=Aligned())
     assert coefficients("vllm-2025", "bf16").aligned == coefficients("vllm-2026", "fp8").aligned == Aligned()
+
+
+class Unmeasured:
+    """Tables without a single kernel."""
+
+    def seconds(self, run: Run) -> None:
+        """Of none."""
+
+
+def test_measured_kernels_are_of_tokens_that_are_not_aligned() -> None:
+    """So what no table tells is reckoned in the same way as what they do."""
+    eight = np.array([8.0])
+    tables = deployment("vllm-2025", "fp8").roofline(1000.0, 9, known=Unmeasured(), tokens=eight)
+    without = deployment("vllm-2025-flashinfer", "fp8").roofline(1000.0, 9, tokens=eight)
+    aligned = deployment("vllm-2025", "fp8").roofline(1000.0, 9, tokens=eight)
+    assert (tables.table == without.table).all()
+    assert (aligned.table > without.table).all()

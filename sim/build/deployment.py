@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -340,6 +340,8 @@ class Deployment:
         """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
         and of these numbers of ``tokens`` where not of all that there may be."""
         device, stack, layout = self.device(cap_w), self.coefficients(), self.layout()
+        if known is not None:
+            stack = replace(stack, aligned=Aligned())  # kernels are measured with each expert's tokens by themselves
         shared = (self.model, device, stack, layout, self.bytes(), self._drafter(device, stack, layout))
         numbers = (self.verified * self.ranks, self.spec.batching.block_tokens, self.blocks.step, self.guesses)
         most_tokens = self.most_tokens(longest_prompt)
