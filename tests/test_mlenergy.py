@@ -126,7 +126,7 @@ def test_what_is_judged_is_not_seen_by_the_fit(table: pd.DataFrame, split: str) 
 
 
 def test_prompts_are_met_again_where_the_data_set_is_asked_again() -> None:
-    """512 of 2,048 requests run as the window begins; of the 1,536 that follow 512 are the data set's others, and
+    """512 of 2,048 requests are running as the window begins; of the 1,536 that follow 512 are the data set's others, and
     1,024 have been asked before: by a rank of eight in an eighth of the cases."""
     assert met_again("lm-arena-chat", 384, 1) == met_again("gpqa", 128, 1) == 0.0  # asked once
     assert met_again("lm-arena-chat", 512, 1) == pytest.approx(2.0 / 3.0)
