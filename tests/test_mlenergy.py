@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.accuracy import form, mlenergy, training_steps
-from benchmarks.accuracy.campaign import met_again, requests_of, window
-from benchmarks.accuracy.mean_field import Configurations, cached_tokens, predict
+from benchmarks.accuracy.campaign import requests_of, window
+from benchmarks.accuracy.mean_field import Configurations, predict
 from sim.build.deployment import Deployment
 from sim.profiles.capped_step import PAIR, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
@@ -123,18 +123,6 @@ def test_what_is_judged_is_not_seen_by_the_fit(table: pd.DataFrame, split: str) 
     assert (mlenergy.simulated(asked_of_it, deceived) == mlenergy.simulated(asked, honest)).all(axis=None)
     lying.loc[~judged, MEASURED] *= 3.0
     assert constants_of(lying)[0] != honest  # those that are fitted are believed
-
-
-def test_prompts_are_met_again_where_the_data_set_is_asked_again() -> None:
-    """512 of 2,048 requests are running as the window begins; of the 1,536 that follow 512 are the data set's others, and
-    1,024 have been asked before: by a rank of eight in an eighth of the cases."""
-    assert met_again("lm-arena-chat", 384, 1) == met_again("gpqa", 128, 1) == 0.0  # asked once
-    assert met_again("lm-arena-chat", 512, 1) == pytest.approx(2.0 / 3.0)
-    assert met_again("lm-arena-chat", 512, 8) == pytest.approx(1.0 / 12.0)
-    assert met_again("image-chat", 1024, 1) == met_again("gpqa", 256, 1) == 1.0
-    assert cached_tokens(300.0, 1.0) == 284.0  # all but a block
-    assert cached_tokens(300.0, 0.5) == 142.0
-    assert cached_tokens(9.0, 1.0) == 0.0
 
 
 def test_a_window_ends_young_where_few_wait_and_is_stationary_where_many_do() -> None:
