@@ -4,11 +4,7 @@ A server is asked everything at once and takes as many as it may batch. The wind
 and ends when the last one is taken up: all requests are young as it begins, and where there are few more than the
 server batches, they stay so. Contexts of large batches are thus a fraction of what they would be in the long run.
 
-Many requests are the data set's, several times over, and vLLM keeps a prefix cache unless told otherwise: a prompt that
-is met again is not computed again. So where the batch is as large as the data set, no prompt of the window is computed.
-
-What is left out: that cached prompts may be evicted before they are met again, and that the median time between tokens
-is of the whole run, which goes on while the batch empties.
+What is left out: that the median time between tokens is of the whole run, which goes on while the batch empties.
 Source: ml-energy/benchmark on GitHub: its configurations of sweeps, and ``benchmark.py`` for the window.
 """
 
@@ -27,16 +23,6 @@ OTHERS = (1024, ((384, 1), (1024, 2), (2048, 3), (3072, 4), (4096, 6)))
 """Requests of a data set, and up to which batch it is asked how often."""
 DRAWS = 4
 """Runs that a window's figures are a mean of."""
-
-
-def met_again(task: str, batch: int, ranks: int) -> float:
-    """The share of requests taken up in the window whose prompt is cached: the first of the window is that after the
-    first batch, and the data set begins anew after its last. Data-parallel ranks have a cache each, and a prompt is
-    met again by any."""
-    several = (REASONING if task == "gpqa" else OTHERS)[0]
-    asked = requests_of(task, batch)
-    first = min(batch, asked)
-    return (asked - max(several, first)) / max(asked - first, 1) / ranks if asked > several else 0.0
 
 
 def requests_of(task: str, batch: int) -> int:

@@ -16,10 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import poisson
 
-from benchmarks.accuracy.campaign import Window, met_again, requests_of, window
+from benchmarks.accuracy.campaign import Window, requests_of, window
 from benchmarks.accuracy.serving_stack import WEIGHTS, Configuration, Rows, deployment, with_constants
 from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
-from sim.profiles.kernel_time import Number
 from sim.profiles.step import ENERGY, iteration_cost
 from sim.profiles.terms import columns
 
@@ -29,14 +28,11 @@ PROMPTS = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 20.0])
 """Prompts in an iteration that are reckoned with; between them costs are interpolated."""
 MOST = 20
 BESIDE = 50.0
-BLOCK = 16.0
-"""Tokens of a block of the cache: the last of a prompt is always computed."""
 
 
 @dataclass(frozen=True)
 class Configurations:
-    """Measured configurations: their terms as columns (n, 1), tasks and pictures, chances of ``PROMPTS``, and the share
-    of prompts that are cached."""
+    """Measured configurations: their terms as columns (n, 1), tasks and pictures, and chances of ``PROMPTS``."""
 
     terms: Rows
     users: Floats
@@ -44,7 +40,6 @@ class Configurations:
     task: npt.NDArray[np.str_]
     pictures: tuple[str, ...]
     chance: Floats
-    cached: Floats
 
     @classmethod
     def of(cls, table: pd.DataFrame, models: list[Any]) -> Configurations:
@@ -67,7 +62,6 @@ class Configurations:
             table["task"].to_numpy(dtype=np.str_),
             tuple(pictures_of(model) for model in table["model_id"]),
             chance / chance.sum(axis=1, keepdims=True),
-            np.array([[cached_of(row)] for row in records(table)]),
         )
 
 
@@ -80,11 +74,6 @@ def _shares() -> Floats:
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows by the names of their columns."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def cached_of(row: Mapping[str, Any]) -> float:
-    """The share of a row's prompts that its server has met."""
-    return met_again(str(row["task"]), int(row["max_num_seqs"]), int(row["data_parallel"]))
 
 
 def asked_of(row: Mapping[str, Any]) -> int:
@@ -143,11 +132,6 @@ def prompt_tokens(task: str, pictures: str, constants: Mapping[str, float]) -> f
     return BESIDE + ways[pictures]
 
 
-def cached_tokens(prompt: Number, share: Number) -> Number:
-    """Of a prompt's tokens, on average, where this share of prompts is cached but for its last block."""
-    return share * np.maximum(prompt - BLOCK, 0.0)
-
-
 def prompt_work_s(task: str, constants: Mapping[str, float]) -> float:
     """Host seconds for a prompt by task, the stack's own included."""
     return constants[{"image-chat": "image_s", "video-chat": "video_s"}.get(task, "prompt_s")]
@@ -165,11 +149,10 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     )
     at = with_constants(rows.terms, constants)
     host_s = np.array([[prompt_work_s(task, constants)] for task in rows.task])
-    encoder = np.array([[encoder_s(task, constants)] for task in rows.task]) * (1.0 - rows.cached)
-    computed = prompt - cached_tokens(prompt, rows.cached)
+    encoder = np.array([[encoder_s(task, constants)] for task in rows.task])
     stack = replace(at.stack, prompt_s=host_s, encoder_s=encoder)
     data, gpus = at.layout.data, at.layout.gpus
-    tokens = data * (rows.users / data + computed * np.ceil(PROMPTS / data))  # padded to the largest rank
+    tokens = data * (rows.users / data + prompt * np.ceil(PROMPTS / data))  # padded to the largest rank
     cost = iteration_cost(
         at.layers,
         at.model,
@@ -188,9 +171,9 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     window_ = np.where(at.model.window > 0, at.model.window, np.inf)
     near, short = np.minimum(context, window_), np.minimum(prompt, window_)
     counts = {
-        PAIR: rows.users * context + PROMPTS * computed * (prompt - computed / 2.0),
+        PAIR: rows.users * context + PROMPTS * prompt**2 / 2.0,
         READ: rows.users * context + 0.0 * PROMPTS,
-        WINDOW_PAIR: rows.users * near + PROMPTS * computed * short / 2.0,
+        WINDOW_PAIR: rows.users * near + PROMPTS * prompt * short / 2.0,
         WINDOW_READ: rows.users * near + 0.0 * PROMPTS,
         SEQUENCE: rows.users + PROMPTS,
         CHUNK: 0.0 * rows.users + PROMPTS,

@@ -27,11 +27,8 @@ import pandas as pd
 from benchmarks.accuracy import aiconfigurator
 from benchmarks.accuracy.form import told
 from benchmarks.accuracy.mean_field import (
-    BLOCK,
     Configurations,
     asked_of,
-    cached_of,
-    cached_tokens,
     encoder_s,
     flashinfer,
     pictures_of,
@@ -165,7 +162,6 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
     tokens = np.clip(np.rint(lengths), 1, MOST_TOKENS).astype(int)
     mean = float((counts * tokens).sum() / counts.sum())
     tokens = np.maximum(1, np.rint(tokens * row["avg_output_len"] / mean)).astype(int)
-    prompt, share = round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants)), cached_of(row)
     return Configuration(
         board=row["gpu_model"],
         model=model_of(row["model_id"]),
@@ -174,10 +170,9 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
         data_parallel=row["data_parallel"] > 1,
         weights=WEIGHTS[row["weight_precision"]],
         users=max(1, round(row["avg_batch_size"])),
-        prompt_tokens=prompt,
-        cached_tokens=round(float(cached_tokens(prompt, share)) / BLOCK) * round(BLOCK),
+        prompt_tokens=round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants)),
         prompt_work_s=max(0.0, prompt_work_s(row["task"], constants) - constants["prompt_s"]),
-        encoder_s=encoder_s(row["task"], constants) * (1.0 - share),
+        encoder_s=encoder_s(row["task"], constants),
         output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
         seconds=interval_s * (window_of(row).iterations + AFTER * float(tokens.max())),
         flashinfer=flashinfer(row["model_id"]),
