@@ -48,6 +48,9 @@ class Configurations:
             [deployment(_layout_of(row, model)).terms(0.0) for row, model in zip(records(table), models, strict=True)]
         )
         weights = table["weight_precision"].to_numpy()[:, np.newaxis]
+        apart = np.array([[flashinfer(model)] for model in table["model_id"]])
+        aligned = replace(terms.stack.aligned, rows=np.where(apart, 0.0, terms.stack.aligned.rows))
+        terms = replace(terms, stack=replace(terms.stack, aligned=aligned))
         made_of = Rows(terms, weights == "fp8", weights == "mxfp4")
         seen = [window_of(row) for row in records(table)]
         begun = np.array([[each.begun] for each in seen])
@@ -106,6 +109,12 @@ def _layout_of(row: Mapping[str, Any], model: Any) -> Configuration:
 def pictures_of(model_id: str) -> str:
     """How a model turns a picture into tokens; one without pictures has the first way."""
     return next((way for way in ("gemma", "Scout") if way in model_id), "patches")
+
+
+def flashinfer(model_id: str) -> bool:
+    """Whether a model was served with FlashInfer's kernels for its experts: DeepSeek's were
+    (``VLLM_USE_FLASHINFER_MOE_FP8`` in ml-energy/benchmark, ``monolithic.env.yaml``), Qwen's were not."""
+    return model_id.startswith("deepseek-ai/")
 
 
 def prompt_tokens(task: str, pictures: str, constants: Mapping[str, float]) -> float:

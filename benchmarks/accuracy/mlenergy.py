@@ -30,6 +30,7 @@ from benchmarks.accuracy.mean_field import (
     Configurations,
     asked_of,
     encoder_s,
+    flashinfer,
     pictures_of,
     predict,
     prompt_tokens,
@@ -174,6 +175,7 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
         encoder_s=encoder_s(row["task"], constants),
         output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
         seconds=interval_s * (window_of(row).iterations + AFTER * float(tokens.max())),
+        flashinfer=flashinfer(row["model_id"]),
     )
 
 

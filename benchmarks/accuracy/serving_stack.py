@@ -26,7 +26,8 @@ from sim.spec.serving import Replicas, Serving
 
 BOARDS = {"H100": "nvidia-h100-sxm-80gb", "B200": "nvidia-b200-sxm-180gb"}
 NODES = {"H100": "dgx-h100", "B200": "dgx-b200"}
-STACK = "measured-stack"
+STACK, FLASHINFER = "measured-stack", "measured-stack-flashinfer"
+"""By default, and with another library's kernels for quantised experts, whose tokens need not be aligned."""
 WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 
 CONSTANTS = {
@@ -50,7 +51,6 @@ CONSTANTS = {
     "image_megapixels": Bound(0.8, 0.3, 2.0),
     "video_megapixels": Bound(0.8, 0.3, 6.0),
     "logit_bytes": Bound(200.0, 50.0, 800.0),
-    "fp8_power": Bound(1.3, 0.8, 3.0),
     "mxfp4_power": Bound(1.2, 0.8, 3.0),
 }
 """What is left to whole servers. Shares are of the TDP: what a board draws beyond loaded while it waits, beside that
@@ -85,7 +85,7 @@ def with_constants(rows: Rows, constants: Mapping[str, float]) -> Terms:
         expert_skew=c["expert_skew"] + 0.0 * device.limit_w,
         expert_imbalance=c["expert_imbalance"],
         routed_passes=c["routed_passes"],
-        expert_power=np.where(rows.fp8, c["fp8_power"], np.where(rows.mxfp4, c["mxfp4_power"], 1.0)),
+        expert_power=np.where(rows.mxfp4, c["mxfp4_power"], 1.0),
     )
     return replace(rows.terms, device=device, stack=stack)
 
@@ -116,10 +116,14 @@ def write_profiles(folder: Path, constants: Mapping[str, float]) -> None:
         "gpu_memory_utilization": entry(1.0),
         "activation_reserve": entry(0.01),
     }
-    stack["quantised"]["fp8"] |= {"layer": entry(f"{c['fp8_layer_s']} s"), "expert_power": entry(c["fp8_power"])}
+    stack["quantised"]["fp8"] |= {"layer": entry(f"{c['fp8_layer_s']} s")}
     stack["quantised"]["mxfp4"] |= {"expert_power": entry(c["mxfp4_power"])}
     (folder / "stacks").mkdir()
     (folder / "stacks" / f"{STACK}.yaml").write_text(to_yaml(stack))
+    for kernels in stack["quantised"]["fp8"]["experts"].values():
+        kernels.pop("aligned")
+    stack["name"] = FLASHINFER
+    (folder / "stacks" / f"{FLASHINFER}.yaml").write_text(to_yaml(stack))
 
 
 def deployment(at: Configuration) -> Deployment:
@@ -132,7 +136,8 @@ def deployment(at: Configuration) -> Deployment:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A measured closed loop: ``users`` at a model on GPUs of one board, with the lengths of its task."""
+    """A measured closed loop: ``users`` at a model on GPUs of one board, with the lengths of its task; with
+    ``flashinfer`` its quantised experts are that library's."""
 
     board: str
     model: Any
@@ -146,6 +151,7 @@ class Configuration:
     encoder_s: float
     output: Mapping[str, Any]
     seconds: float
+    flashinfer: bool = False
 
 
 class Bench:
@@ -180,7 +186,7 @@ def workload(at: Configuration) -> dict[str, Any]:
     return {
         "kind": "serving",
         "model": at.model,
-        "stack": STACK,
+        "stack": FLASHINFER if at.flashinfer else STACK,
         "precision": {"weights": at.weights},
         "replicas": replicas,
         "batching": {"max_num_seqs": at.users, "max_num_batched_tokens": max(8192, at.users)},

@@ -19,6 +19,7 @@ from sim.build.drafter import IN_16_BITS
 from sim.build.iteration_costs import Iterations, of_all_tokens
 from sim.kinds import builder
 from sim.later import later
+from sim.profiles.aligned_experts import Aligned
 from sim.profiles.catalog import Catalog
 from sim.profiles.hardware import GPUProfile, Precision, clock_curve
 from sim.profiles.kv import Blocks, Kept, blocks, kept
@@ -282,6 +283,7 @@ class Deployment:
             logit_byte=_number(s.logit_bytes),
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
             ahead=float(s.scheduling is not None and s.scheduling.value == "ahead"),
+            aligned=experts.of_buffers() if experts is not None else Aligned(),
         )
 
     def most_tokens(self, longest_prompt: int) -> int:
@@ -338,6 +340,8 @@ class Deployment:
         """The same from profiles alone, or with kernels as ``known``; of ``layers`` where not of all that a GPU has,
         and of these numbers of ``tokens`` where not of all that there may be."""
         terms, most_tokens = self.terms(cap_w), self.most_tokens(longest_prompt)
+        if known is not None:  # kernels are measured with each expert's tokens by themselves
+            terms = replace(terms, stack=replace(terms.stack, aligned=Aligned()))
         iterations = Iterations(
             terms if layers is None else replace(terms, layers=layers),
             self._drafter(terms),

@@ -1,16 +1,18 @@
 """A mixture's experts in an iteration: how many each GPU is asked for, and how long its kernels take.
 
 Experts are as popular as ``model.popularity`` has them, and the GPU with most of them to read decides. How kernels cut
-tokens into tiles, and what they pad, is in ``kernel_time.mixture_time``.
+tokens into tiles, and what they pad, is in ``kernel_time.mixture_time``, and in ``aligned_experts`` where all experts'
+tokens stand in one buffer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.profiles.aligned_experts import AlignedWork, aligned_work
 from sim.profiles.kernel_time import KernelTime, MixtureLaw, Number, mixture_time
 from sim.profiles.layers import Mixture
 from sim.profiles.model import distinct_experts, popularity
@@ -23,13 +25,15 @@ Floats = npt.NDArray[np.float64]
 class ExpertWork:
     """A mixture's layer on one GPU, by tokens.
 
-    ``time`` is of the GPU with most to read and to compute, ``own`` the mean GPU's. B and FLOP are the mean's.
+    ``time`` is of the GPU with most to read and to compute, ``own`` the mean GPU's. B and FLOP are the mean's; B of
+    ``again`` are read once more from the second-level cache.
     """
 
     time: KernelTime
     own: KernelTime
     byte: Number
     flop: Number
+    again: Number = 0.0
 
 
 def expert_work(
@@ -65,7 +69,58 @@ def expert_work(
     an_expert = mixture.matrices * mixture.hidden * width
     byte = mean * an_expert * precision.expert_bytes
     busier = np.maximum(most / np.maximum(mean, 1e-30), _busier(mixture, stack, layout))
-    return ExpertWork(layer(most, busier), layer(mean, 1.0), byte, 2.0 * an_expert * everyones / spread)
+    tiled = ExpertWork(layer(most, busier), layer(mean, 1.0), byte, 2.0 * an_expert * everyones / spread)
+    which = np.asarray(stack.aligned.rows) > 0.0
+    if not which.any():
+        return tiled
+    padded = _aligned_work(mixture, device, stack, precision, everyones, spread, width, mean, most)
+    return padded if which.all() else _either(which, padded, tiled)
+
+
+def _aligned_work(
+    mixture: Mixture,
+    device: Device,
+    stack: Stack,
+    precision: Precision,
+    everyones: Floats,
+    spread: Number,
+    width: Number,
+    mean: Floats,
+    most: Floats,
+) -> ExpertWork:
+    """The same in one buffer, whose length is every GPU's: the slowest one has more of its weights to read."""
+
+    def layer(experts: Floats) -> AlignedWork:
+        return aligned_work(
+            experts,
+            mixture.hidden,
+            width,
+            routed=everyones,
+            share=everyones / spread,
+            kept=mixture.experts / spread,
+            matrices=mixture.matrices,
+            bytes_each=precision.expert_bytes,
+            flop_per_s=device.peak_flop_per_s,
+            byte_per_s=device.byte_per_s,
+            floor_s=stack.expert_cycles / device.clock_hz,
+            aligned=stack.aligned,
+        )
+
+    own = layer(mean)
+    return ExpertWork(layer(most).time, own.time, own.byte, own.flop, own.again)
+
+
+def _either(which: npt.NDArray[np.bool_], one: ExpertWork, other: ExpertWork) -> ExpertWork:
+    """Of many configurations, the one's where it says so, and the other's elsewhere."""
+
+    def chosen(a: Number, b: Number) -> Floats:
+        return np.where(which, a, b)
+
+    def time(a: KernelTime, b: KernelTime) -> KernelTime:
+        return KernelTime(*(chosen(getattr(a, f.name), getattr(b, f.name)) for f in fields(KernelTime)))
+
+    numbers = (chosen(getattr(one, name), getattr(other, name)) for name in ("byte", "flop", "again"))
+    return ExpertWork(time(one.time, other.time), time(one.own, other.own), *numbers)
 
 
 def asked_experts(experts: Number, per_token: Number, tokens: Floats, skew: Number) -> Floats:

@@ -34,6 +34,8 @@ LIMIT_ORDER = 8.0
 kernel that asks for exactly the limit draws 92 % of it."""
 OCCUPANCY_EXPONENT = 0.5
 """Half of the chip at work draws 71 % of what all of it does: fabric, cache and clocks wake with the first."""
+CONSTANT_OPERANDS = 0.25
+"""Energy of operations on operands that are the same throughout, relative to real ones: fewer wires toggle."""
 
 
 @dataclass(frozen=True)

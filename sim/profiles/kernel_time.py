@@ -128,9 +128,7 @@ def product_time(
     """
     best = _tiles_s(m, n, k, flop_per_s, machine, law)
     moved = n * k * weight_bytes + m * k * operand_bytes + ACTIVATION_BYTES * m * n
-    return _together(
-        best, moved / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz
-    )
+    return together(best, moved / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz)
 
 
 def _tiles_s(m: Number, n: Number, k: Number, flop_per_s: Number, machine: Machine, law: ProductLaw) -> Floats:
@@ -162,11 +160,11 @@ def _by_rows(m: Number, rows: float, columns: float) -> npt.NDArray[np.bool_]:
     return np.asarray((m > low) & (m <= high))
 
 
-def _together(computing: Number, streaming: Number, sharpness: Number, floor_s: Number) -> KernelTime:
+def together(computing: Number, streaming: Number, sharpness: Number, floor_s: Number) -> KernelTime:
     """The norm of both, each with the share that a change of it has in a change of the whole (Euler's theorem)."""
     longer = np.maximum(np.maximum(computing, streaming), 1e-30)
     c, s = (np.asarray(part / longer) ** sharpness for part in (computing, streaming))
-    both = longer * (c + s) ** (1.0 / sharpness - 1.0)
+    both = longer * np.maximum(c + s, 1e-300) ** (1.0 / sharpness - 1.0)  # nothing takes no time
     return KernelTime(both * c, both * s, floor_s)
 
 
@@ -248,7 +246,7 @@ def _grouped(
             best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     streaming = asked * n * k * bytes_each / (machine.byte_per_s * law.memory)
-    return _together(best, streaming, law.sharpness, 0.0)
+    return together(best, streaming, law.sharpness, 0.0)
 
 
 @dataclass(frozen=True)
@@ -290,7 +288,7 @@ def generation_time(
     values = sequences * kv_heads * context * head_dim
     packed = np.ceil(heads / kv_heads / PACKED_QUERIES) * PACKED_QUERIES
     computing = 4.0 * values * packed / (flop_per_s * law.compute)
-    time = _together(computing, 2.0 * values * kv_bytes / (machine.byte_per_s * law.memory), law.sharpness, 0.0)
+    time = together(computing, 2.0 * values * kv_bytes / (machine.byte_per_s * law.memory), law.sharpness, 0.0)
     return KernelTime(
         time.computing_s,
         time.streaming_s,
@@ -317,7 +315,7 @@ def latent_time(
     computing = 2.0 * pairs * packed * (key_dim + value_dim) / (flop_per_s * law.compute)
     streaming = pairs * key_dim * kv_bytes / (machine.byte_per_s * law.memory)
     floor_s = law.floor_cycles / machine.clock_hz + sequences * law.tile_s(machine)
-    return _together(computing, streaming, law.sharpness, floor_s)
+    return together(computing, streaming, law.sharpness, floor_s)
 
 
 def context_time(
@@ -347,7 +345,7 @@ def context_time(
     computing = 4.0 * tiles * QUERY_ROWS * head_dim * past / (flop_per_s * law.compute) * idle
     computing = computing + tiles * idle * law.tile_s(machine)
     byte = ACTIVATION_BYTES * prompts * tokens * 2.0 * (heads + kv_heads) * head_dim
-    return _together(
+    return together(
         computing, byte / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz
     )
 

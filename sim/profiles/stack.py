@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.profiles.aligned_experts import Aligned
 from sim.profiles.hardware import Generation
 from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedDuration
 from sim.quantities import PositiveFraction
@@ -23,14 +24,33 @@ SourcedShare = Sourced[Annotated[float, Field(gt=0.0, le=20.0)]]
 Weights = Literal["bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "nvfp4"]
 
 
+class AlignedKernels(Spec):
+    """Kernels for which experts' tokens stand in one buffer (``profiles.aligned_experts``), each expert's from a
+    multiple of ``rows`` on: achieved fractions of the peaks, and what becomes of rows that no expert asked for."""
+
+    rows: Sourced[Annotated[int, Field(ge=1, le=65536, strict=True)]]
+    compute_efficiency: SourcedFraction
+    memory_efficiency: SourcedFraction
+    unused: Sourced[Literal["multiplied", "skipped"]]
+
+
 class ExpertKernels(Spec):
     """A mixture's kernels: achieved fractions of the peaks, ``passes`` of what is routed through memory, and ``cycles``
-    of the multiprocessors' clock for all they launch."""
+    of the multiprocessors' clock for all they launch. Where there are ``aligned`` ones, these are taken."""
 
     compute_efficiency: SourcedFraction
     memory_efficiency: SourcedFraction
     passes: SourcedCount
     cycles: SourcedCount
+    aligned: AlignedKernels | None = None
+
+    def of_buffers(self) -> Aligned:
+        """Of ``aligned`` ones, as the cost of an iteration takes them."""
+        own = self.aligned
+        if own is None:
+            return Aligned()
+        compute, memory = float(own.compute_efficiency.value), float(own.memory_efficiency.value)
+        return Aligned(float(own.rows.value), compute, memory, float(own.unused.value == "multiplied"))
 
 
 class QuantisedKernels(Spec):

@@ -205,8 +205,9 @@ def iteration_runs(terms: Terms, tokens: Floats) -> Iterator[Run]:
         mixture = layers.mixture
         work = expert_work(mixture, device, stack, layout, precision, tokens)
         yield Run(
-            mixture, tokens, mixture.layers, work.time, work.flop, work.byte, own=work.own, power=stack.expert_power
-        )
+            mixture, tokens, mixture.layers, work.time, work.flop, work.byte, again=work.again, own=work.own,
+            power=stack.expert_power,
+        )  # fmt: skip
         routed = mixture.layers * mixture.per_token * mixture.hidden * ACTIVATION_BYTES * tokens
         passed = passed + np.where((layout.data > 1) & (layout.expert > 0), stack.routed_passes * routed, 0.0)
     yield Run("small", rows, 1.0, KernelTime(0.0, passed / memory, 0.0), byte=passed)

@@ -7,11 +7,12 @@ Every number may be one value, or an array (rows, 1) of many configurations that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from sim.profiles.aligned_experts import Aligned
 from sim.profiles.clock import ClockCurve
 from sim.profiles.kernel_time import Machine, Number
 from sim.profiles.layers import Layers
@@ -66,7 +67,7 @@ class Stack:
     over the cache, every byte of which is moved ``context_passes`` times. ``choosy`` kernels pick their tiles by shape
     (1) or by rows alone (0). A mixture's kernels launch for ``expert_cycles`` of the multiprocessors' clock, and move
     what is routed through memory ``expert_passes`` times; where there are more tokens than experts on a GPU they take
-    ``expert_crowded`` times as long.
+    ``expert_crowded`` times as long. Or experts' tokens are ``aligned`` in one buffer, by kernels that are others.
 
     Beside the kernels: ``layer_s`` is what a layer launches more (norms, rotations, gaps) from a graph,
     ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of a data-parallel rank) kernels are launched one by
@@ -117,6 +118,7 @@ class Stack:
     logit_s: Number = 0.0
     logit_byte: Number = 0.0
     ahead: Number = 0.0
+    aligned: Aligned = field(default_factory=Aligned)
 
 
 @dataclass(frozen=True)
