@@ -539,7 +539,10 @@ def test_every_topic_is_answered_and_every_record_has_one() -> None:
 def test_an_estimate_says_of_which_run_too(tmp_path: Path) -> None:
     """Of several runs, the first was taken in silence."""
     data = read_document(published_scenarios()["wu-fb"]).data
-    told = {**data["published"], "estimate": {"e": {"of": "use", "ours": "{carbon_kg.total}", "unit": "kg", "gap": "g"}}}
+    told = {
+        **data["published"],
+        "estimate": {"e": {"of": "use", "ours": "{carbon_kg.total}", "unit": "kg", "gap": "g"}},
+    }
     mine = tmp_path / "mine.yaml"
     mine.write_text(to_yaml({**data, "published": told}), encoding="utf-8")
     with pytest.raises(InputError, match=r"estimate\.e\.ours does not say of which run: write '\{run: path\}'"):
@@ -547,7 +550,7 @@ def test_an_estimate_says_of_which_run_too(tmp_path: Path) -> None:
 
 
 def test_overrides_mean_folders_and_files_beside_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of profiles as well as a file, wherever the record is read from; what is not there is told by its name."""
+    """A folder of profiles as well as a file, wherever the record is read from; what is not there is named."""
     own = published_scenarios()["cpu-llama-i5"].parent / "data" / "own_boards"
     text = published_scenarios()["cpu-llama-i5"].read_text(encoding="utf-8")
     (tmp_path / "boards").symlink_to(own)
