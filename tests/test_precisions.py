@@ -82,17 +82,16 @@ def test_nvfp4_takes_four_bits_and_a_scale_of_eight_for_sixteen() -> None:
     assert sim.check(scenario("dgx-h100", "llama-3.1-8b", "nvfp4", compute="bf16")) == ()
 
 
+def deployment(data: dict[str, Any]) -> Deployment:
+    spec: Any = sim.load(data).scenario.workloads["c"]
+    return Deployment.of(spec, spec.replicas, CATALOG.gpu("nvidia-a100-sxm-80gb"), CATALOG.node("dgx-a100"), CATALOG)
+
+
 def test_a_head_in_four_bits_is_read_as_such() -> None:
     """128,256 x 4,096 weights in 4.125 bits and not in 16: 780 MB less a token at 0.8 of an A100's 2.039 TB/s is 478 us;
     twice that in memory, as the input embeddings are held likewise (they are apart in Llama 3.1 8B)."""
     kept, quantised = (
-        Deployment.of(spec, spec.replicas, CATALOG.gpu("nvidia-a100-sxm-80gb"), CATALOG.node("dgx-a100"), CATALOG)
-        for head in (None, "int4")
-        for spec in [
-            sim.load(
-                scenario("dgx-a100", "llama-3.1-8b", "int4", **({"head": head} if head else {}))
-            ).scenario.workloads["c"]
-        ]
+        deployment(scenario("dgx-a100", "llama-3.1-8b", "int4", **more)) for more in ({}, {"head": "int4"})
     )
     saved = 128_256 * 4096 * (16.0 - 4.125) / 8.0
     assert kept.weights_bytes_per_gpu() - quantised.weights_bytes_per_gpu() == pytest.approx(2.0 * saved)
