@@ -88,7 +88,7 @@ def deployment(data: dict[str, Any]) -> Deployment:
 
 
 def test_a_head_in_four_bits_is_read_as_such() -> None:
-    """128,256 x 4,096 weights in 4.125 bits and not in 16: 780 MB less a token at 0.8 of an A100's 2.039 TB/s is 478 us;
+    """128,256 x 4,096 weights in 4.125 bits and not in 16: 780 MB less a token at 0.8 of an A100's rate is 478 us;
     twice that in memory, as the input embeddings are held likewise (they are apart in Llama 3.1 8B)."""
     kept, quantised = (
         deployment(scenario("dgx-a100", "llama-3.1-8b", "int4", **more)) for more in ({}, {"head": "int4"})
