@@ -37,7 +37,7 @@ THIN_TILES = ((16.0, 64.0), (16.0, 128.0), (32.0, 128.0))
 """That kernels for few rows have besides, whose weights are unpacked on the way to what they are multiplied in."""
 UNPACKING_FLOOR_CYCLES, UNPACKING_SPLIT_CYCLES = 16_000.0, 10_000.0
 """Of such kernels, in place of those of a law. Fitted, like their tiles, to weights of 8 and 4 bits times rows of 16 on
-an A100 by TensorRT-LLM 1.0, every second shape; on the others they err by 14 and 16 %, other products' constants by 32
+an A100 by TensorRT-LLM 1.0, every second shape; on the others they err by 13 and 16 %, other products' constants by 32
 and 36 (kernels of over 60 us, of up to 32 rows: 5 and 8 %, 6 and 23 before)."""
 GROUPED_ROWS = (16.0, 32.0, 64.0, 128.0)
 """Rows of the tiles of kernels that multiply the tokens of many experts at once."""
