@@ -43,8 +43,8 @@ UNREAD = {
     "samsung-hbm-pim-6gb",
     "upmem-pim-dimm-8gb",
 }
-"""Of which no driver's figure of memory was found. Work is given to all but the Jetson as it takes time, not by a model:
-no laws of multiprocessors are asked of them."""
+"""Of which no driver's figure of memory was found. Work is given to all but the Jetson as it takes time, not by a
+model: no laws of multiprocessors are asked of them."""
 
 
 @pytest.mark.parametrize("name", [name for name in GPUS if name not in UNREAD])

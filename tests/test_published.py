@@ -534,3 +534,31 @@ def test_every_topic_is_answered_and_every_record_has_one() -> None:
     assert all((folder / link).is_file() for link in links)
     assert {f"{name}.yaml" for name in published_scenarios()} - links == set()
     assert all(shows.strip() and cannot.strip(" |") for _, _, shows, cannot in rows)
+
+
+def test_an_estimate_says_of_which_run_too(tmp_path: Path) -> None:
+    """Of several runs, the first was taken in silence."""
+    data = read_document(published_scenarios()["wu-fb"]).data
+    told = {
+        **data["published"],
+        "estimate": {"e": {"of": "use", "ours": "{carbon_kg.total}", "unit": "kg", "gap": "g"}},
+    }
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(to_yaml({**data, "published": told}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"estimate\.e\.ours does not say of which run: write '\{run: path\}'"):
+        read_record(str(mine), {})
+
+
+def test_overrides_mean_folders_and_files_beside_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of profiles as well as a file, wherever the record is read from; what is not there is named."""
+    own = published_scenarios()["cpu-llama-i5"].parent / "data" / "own_boards"
+    text = published_scenarios()["cpu-llama-i5"].read_text(encoding="utf-8")
+    (tmp_path / "boards").symlink_to(own)
+    text = text.replace("profiles: data/own_boards\n", "profiles: boards\n", 1)
+    mine = tmp_path / "mine.yaml"
+    monkeypatch.chdir(tmp_path.parent)
+    mine.write_text(text.replace("    7B q4: {}", "    7B q4: {set: {profiles: boards}}"), encoding="utf-8")
+    assert read_record(str(mine), {}).runs["7B q4"].overrides == {"profiles": str(own)}
+    mine.write_text(text.replace("    7B q4: {}", "    7B q4: {scenario: nowhere.yaml}"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"'nowhere\.yaml' cannot be run: no such file"):
+        read_record(str(mine), {})

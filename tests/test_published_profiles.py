@@ -47,7 +47,7 @@ def shipped() -> list[Record]:
 @pytest.fixture(scope="module")
 def used(shipped: list[Record]) -> list[tuple[Record, list[Used]]]:
     """Every record with the profiles that its runs use."""
-    return [(record, profiles_used(record, CATALOG)) for record in shipped]
+    return [(record, profiles_used(record)) for record in shipped]
 
 
 def judged(record: Record) -> list[float]:
@@ -87,11 +87,18 @@ def test_no_profile_holds_what_a_record_is_judged_on(used: list[tuple[Record, li
 
 def test_profiles_name_each_other_and_stand_with_their_sources() -> None:
     record = read_record("bloom-infer-published", {"bloom-infer-published": _path("bloom-infer-published")})
-    found = {one.name: one for one in profiles_used(record, CATALOG)}
+    found = {one.name: one for one in profiles_used(record)}
     assert {"a2-megagpu-16g-like", "nvidia-a100-sxm-40gb"} <= set(found)  # the second is named by the first alone
     told = json.loads(CliRunner().invoke(app, ["reproduce", record.id, "--sources", "--json"]).stdout)["records"][0]
     assert set(told["profiles"]) == set(found)
     assert all(one["sources"] for one in told["profiles"].values())
+
+
+def test_profiles_of_ones_own_stand_with_their_sources_too() -> None:
+    """A record whose scenario names a folder of profiles: the board that only stands there is told like any other."""
+    found = {one.name: one for one in profiles_used(read_record(str(_path("cpu-llama-i5")), {}))}
+    assert {"i5-6500", "i5-6500-desktop"} <= set(found)
+    assert found["i5-6500"].numbers["rates.bandwidth"] == (20.02, "user")
 
 
 def test_a_file_needs_a_source_too(tmp_path: Path) -> None:

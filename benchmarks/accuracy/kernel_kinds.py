@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.accuracy.kernel_sets import BOARDS, BYTES, Board, Constants, Kind
+from benchmarks.accuracy.kernel_sets import BOARDS, BYTES, UNPACKED, Board, Constants, Kind
 from sim.measure.fit.least_squares import Bound
 from sim.profiles.catalog import Catalog
 from sim.profiles.kernel_time import (
@@ -47,12 +47,14 @@ def _product(table: pd.DataFrame, board: Board, word: str, c: Constants) -> Kern
         c["split"],
         c["sharpness"],
         c.get("choosy", float(word != "fp8")),
+        float(word in UNPACKED),
     )
+    operand = BYTES["bfloat16"] if word in UNPACKED else BYTES[word]
     time = product_time(
-        m, n, k, weight_bytes=BYTES[word], operand_bytes=BYTES[word], flop_per_s=board.flop_per_s(word),
+        m, n, k, weight_bytes=BYTES[word], operand_bytes=operand, flop_per_s=board.flop_per_s(word),
         machine=board.machine, law=law,
     )  # fmt: skip
-    if word == "bfloat16":
+    if word == "bfloat16" or word in UNPACKED:
         return time
     value_cycles = ROWWISE_CYCLES if word == "fp8" else 0.0
     return time + quantise_time(m, k, machine=board.machine, memory=c["memory"], value_cycles=value_cycles)
@@ -253,7 +255,7 @@ KINDS = {
 }  # fmt: skip
 
 
-SHIPPED_WORDS = {"bfloat16": "bf16", "fp8_block": "fp8"}
+SHIPPED_WORDS = {"bfloat16": "bf16", "fp8_block": "fp8", "int8_wo": "bf16", "int4_wo": "bf16"}
 """Precisions of the tables that a stack's weights may have: fp8 is scaled in blocks as it is published."""
 OTHERS = {
     ("product", "fp8"): {"compute": 0.86, "memory": 0.86},

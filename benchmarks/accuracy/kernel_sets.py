@@ -46,6 +46,8 @@ class Board:
 
     def flop_per_s(self, word: str) -> float:
         """The peak of what a table calls its precision."""
+        if word in UNPACKED:
+            return self.bf16  # weights are unpacked to 16 bits first
         return {"bfloat16": self.bf16, "fp8": self.fp8, "fp8_block": self.fp8, "nvfp4": self.nvfp4}[word]
 
 
@@ -61,7 +63,9 @@ BOARDS = {
 }
 """As the vendors' data sheets have them, without sparsity; clocks are what the peaks are stated at."""
 
-BYTES = {"bfloat16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625}
+UNPACKED = ("int8_wo", "int4_wo")
+"""Weights of fewer bits than what they are multiplied in, which TensorRT-LLM's tables of an A100 have alone."""
+BYTES = {"bfloat16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "int8_wo": 1.0, "int4_wo": 0.5}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.accuracy.kernel_kinds import KINDS, shipped
-from benchmarks.accuracy.kernel_sets import BOARDS, FOLDER, Board, Constants, Kind, known, package_folder, sets
+from benchmarks.accuracy.kernel_sets import (
+    BOARDS,
+    FOLDER,
+    UNPACKED,
+    Board,
+    Constants,
+    Kind,
+    known,
+    package_folder,
+    sets,
+)
 from benchmarks.table import Row
 from sim.measure.fit.least_squares import Bound, fit
 
@@ -98,8 +108,9 @@ def rows() -> list[Row]:
         return []
     found = []
     for name, kind in KINDS.items():
-        for word in kind.words:
-            off = judged(kind, word, partial(shipped, name, word))
+        for word in (*kind.words, *(UNPACKED if name == "product" else ())):
+            framework = "trtllm" if word in UNPACKED else "vllm"
+            off = judged(kind, word, partial(shipped, name, word), framework=framework)
             if not len(off):
                 continue
             each = (100.0 * off["error"].abs()).groupby(off["board"]).mean()

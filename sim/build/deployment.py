@@ -127,13 +127,14 @@ class Deployment:
         )
 
     def weights_bytes_per_gpu(self) -> float:
-        """B on one GPU. The input embeddings, which no iteration reads as a whole, are held in 16 bits too."""
+        """B on one GPU. The input embeddings, which no iteration reads as a whole, are held as the output head is."""
         r, m, size = self.replicas, self.model, self.bytes()
         held_only = m.parameters - m.resident_parameters - m.moe_layers * m.experts * m.expert_parameters
-        head = m.vocabulary * m.hidden  # kept in 16 bits beside quantised weights
-        resident_bytes = (m.resident_parameters - head) * size.dense_bytes + 2.0 * head
+        head = m.vocabulary * m.hidden
+        beside = size.dense_bytes if self.spec.precision.quantises_head else 2.0
+        resident_bytes = (m.resident_parameters - head) * size.dense_bytes + beside * head
         resident_bytes -= unstored_bytes(self.architecture, self.spec.compression, BITS[self.spec.precision.weights])
-        dense = (resident_bytes + 2.0 * held_only) / r.tensor_parallel
+        dense = (resident_bytes + beside * held_only) / r.tensor_parallel
         experts = m.moe_layers * m.experts * m.expert_parameters * size.expert_bytes
         experts = experts / (r.tensor_parallel * r.data_parallel)
         return float((dense + experts) / r.pipeline_parallel)
@@ -317,6 +318,7 @@ class Deployment:
         """The kernels of one GPU."""
         bits = BITS[self.spec.precision.weights]
         whole = compressed_layers(self.architecture, self.spec.compression, bits)
+        whole = whole.with_quantised_head() if self.spec.precision.quantises_head else whole
         return whole.on(self.replicas.tensor_parallel)
 
     def terms(self, cap_w: float) -> Terms:

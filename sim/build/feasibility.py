@@ -46,6 +46,8 @@ def objections(deployment: Deployment) -> list[tuple[str, str]]:
         if not gpu.power.loaded.value < cap <= gpu.tdp.value:
             limits = f"{gpu.power.loaded.value:g} W loaded and its TDP of {gpu.tdp.value:g} W"
             found.append(("power_cap", f"{cap:g} W is not between the {limits} of '{gpu.name}'"))
+    if spec.precision.quantises_head and deployment.bytes().dense_bytes == 2.0:
+        found.append(("precision", f"head: in {spec.precision.weights} a mixture quantises its experts alone"))
     misfit = _misfit(deployment)
     return [*found, ("precision", misfit)] if misfit else found
 

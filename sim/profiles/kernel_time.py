@@ -12,14 +12,11 @@ aiconfigurator (Apache-2.0), vLLM 0.14 to 0.24 on A100, H100, H200, B200, GB200,
 second shape. Efficiencies are what a large kernel achieves of the data sheet's peaks at the board's power limit, at
 which large products are throttled: that is in them. They never exceed 1.
 
-Weights are taken to come from memory in every launch. In the tables too: launches that repeat find no weights in the
-second-level cache, except on boards whose cache is large beside their memory's rate (L40S, RTX PRO 6000), which the
-law therefore puts too slow for small matrices launched over and over.
+Weights are taken to come from memory in every launch, as in the tables, but for boards whose second-level cache is
+large beside their memory's rate (L40S, RTX PRO 6000): the law is too slow for small matrices launched over and over.
 
-References: Williams, Waterman, Patterson, "Roofline", CACM 2009, doi 10.1145/1498765.1498785; Osama et al.,
-"Stream-K: work-centric parallel decomposition for dense matrix-matrix multiplication on the GPU", PPoPP 2023,
-arXiv:2301.03598 (tiles, waves and splits); NVIDIA, "Matrix multiplication background user's guide" (tile and wave
-quantisation).
+References: Williams, Waterman, Patterson, "Roofline", CACM 2009, doi 10.1145/1498765.1498785; Osama et al., "Stream-K",
+PPoPP 2023, arXiv:2301.03598 (tiles, waves and splits); NVIDIA, "Matrix multiplication background user's guide".
 """
 
 from __future__ import annotations
@@ -36,6 +33,12 @@ Number = float | Floats
 TILES = ((32.0, 64.0), (64.0, 32.0), (64.0, 64.0), (64.0, 128.0), (128.0, 64.0), (128.0, 128.0), (128.0, 256.0),
          (256.0, 128.0))  # fmt: skip
 """Rows and columns of the tiles that libraries choose from."""
+THIN_TILES = ((16.0, 64.0), (16.0, 128.0), (32.0, 128.0))
+"""That kernels for few rows have besides, whose weights are unpacked on the way to what they are multiplied in."""
+UNPACKING_FLOOR_CYCLES, UNPACKING_SPLIT_CYCLES = 16_000.0, 10_000.0
+"""Of such kernels, in place of those of a law. Fitted, like their tiles, to weights of 8 and 4 bits times rows of 16 on
+an A100 by TensorRT-LLM 1.0, every second shape; on the others they err by 13 and 16 %, other products' constants by 32
+and 36 (kernels of over 60 us, of up to 32 rows: 5 and 8 %, 6 and 23 before)."""
 GROUPED_ROWS = (16.0, 32.0, 64.0, 128.0)
 """Rows of the tiles of kernels that multiply the tokens of many experts at once."""
 GROUPED_COLUMNS = (32.0, 64.0, 128.0)
@@ -96,7 +99,8 @@ class KernelTime:
 @dataclass(frozen=True)
 class ProductLaw:
     """``compute`` and ``memory``: achieved fractions of the peaks. ``choosy``: the library picks the best tile and
-    splits the sum over k (1), or goes by the rows and never splits (0). Cycles are of the multiprocessors' clock.
+    splits the sum over k (1), or goes by the rows and never splits (0). ``unpacked``: weights have fewer bits than what
+    they are multiplied in (1), and come with tiles and cycles of their own. Cycles are of the multiprocessors' clock.
 
     ``sharpness``: the norm in which tiles' and memory's time add up; 1 is their sum, infinity the longer of the two.
     """
@@ -108,6 +112,7 @@ class ProductLaw:
     split_cycles: Number = 5320.0
     sharpness: Number = 1.83
     choosy: Number = 1.0
+    unpacked: Number = 0.0
 
 
 def product_time(
@@ -128,24 +133,26 @@ def product_time(
     """
     best = _tiles_s(m, n, k, flop_per_s, machine, law)
     moved = n * k * weight_bytes + m * k * operand_bytes + ACTIVATION_BYTES * m * n
-    return together(best, moved / (machine.byte_per_s * law.memory), law.sharpness, law.floor_cycles / machine.clock_hz)
+    floor_s = np.where(np.asarray(law.unpacked) > 0.0, UNPACKING_FLOOR_CYCLES, law.floor_cycles) / machine.clock_hz
+    return together(best, moved / (machine.byte_per_s * law.memory), law.sharpness, floor_s)
 
 
 def _tiles_s(m: Number, n: Number, k: Number, flop_per_s: Number, machine: Machine, law: ProductLaw) -> Floats:
     """Of the tiles' computation with the tiles that are chosen."""
     processors = machine.multiprocessors
     rate = flop_per_s * law.compute / processors
-    choosy = np.asarray(law.choosy) > 0.0
+    choosy, unpacked = np.asarray(law.choosy) > 0.0, np.asarray(law.unpacked) > 0.0
     best: Floats | None = None
-    for rows, columns in TILES:
+    for rows, columns in (*TILES, *THIN_TILES) if unpacked.any() else TILES:
         tiles = np.ceil(m / rows) * np.ceil(n / columns)
         one_s = 2.0 * rows * columns * k / rate  # of a tile's whole sum, on a multiprocessor
         step_s = law.step_cycles * k / TERMS / machine.clock_hz
         whole = np.maximum(1.0, tiles / processors) * one_s + step_s
         splits = np.clip(np.floor(processors / np.maximum(tiles, 1.0)), 1.0, np.maximum(1.0, np.floor(k / LEAST_SPLIT)))
         split = (np.maximum(1.0, tiles * splits / processors) * one_s + step_s) / splits
-        split = split + law.split_cycles / machine.clock_hz
+        split = split + np.where(unpacked, UNPACKING_SPLIT_CYCLES, law.split_cycles) / machine.clock_hz
         seconds = np.where(choosy, np.minimum(whole, split), np.where(_by_rows(m, rows, columns), whole, np.inf))
+        seconds = seconds if (rows, columns) in TILES else np.where(unpacked, seconds, np.inf)
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     return np.where(np.asarray(m) > 0.0, best, 0.0)

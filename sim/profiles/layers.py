@@ -104,6 +104,11 @@ class Layers:
             recurrences=tuple(part.on(tensor) for part in self.recurrences),
         )
 
+    def with_quantised_head(self) -> Layers:
+        """The output head in the precision of the weights."""
+        heads = (replace(p, quantised=p.quantised or p.rows == "sequences") for p in self.products)
+        return replace(self, products=tuple(heads))
+
     @property
     def multiplied(self) -> int:
         """Weights that a token is multiplied with, experts left out."""

@@ -251,6 +251,7 @@ def _product(product: Product, device: Device, stack: Stack, precision: Precisio
         np.where(low, stack.compute_efficiency, compute16),
         stack.memory_efficiency,
         choosy=np.where(low, stack.choosy, 1.0),
+        unpacked=np.where(low & (np.asarray(precision.dense_bytes) < np.asarray(precision.operand_bytes)), 1.0, 0.0),
     )
     weight_bytes = np.where(low, precision.dense_bytes, ACTIVATION_BYTES) * product.stored
     operand_bytes = np.where(low, precision.operand_bytes, ACTIVATION_BYTES)

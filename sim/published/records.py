@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.documents import KeyPath, key_path
+from sim.documents import KeyPath, key_path, named_files
 from sim.errors import InputError, Problem
 from sim.loading.scenario import Loaded, load_scenario, published_scenarios, scenario_path, shipped_scenarios
 from sim.paths import joined
@@ -88,7 +88,8 @@ def read_record(name: str, shipped: Mapping[str, Path]) -> Record:
             for number in _of(load_scenario(source, overrides).document.data):
                 numbers.setdefault(number, []).append(run)
         except InputError as error:
-            problems += [loaded.document.problem(at, f"cannot be run: {_told(one)}") for one in error.problems]
+            named = f"'{asked.scenario}' " if asked.scenario is not None else ""
+            problems += [loaded.document.problem(at, f"{named}cannot be run: {_told(one)}") for one in error.problems]
     whole = not problems
     problems += _without_source(loaded, numbers, published.constants)
     if whole:  # a run that cannot be read hides its numbers
@@ -146,8 +147,9 @@ def _other(named: str, folder: Path) -> str:
 
 def _absolute(where: str, value: Any, folder: Path) -> Any:
     """Overrides mean files beside the record, wherever it is read from."""
-    is_file = where.rpartition(".")[2] == "file" and isinstance(value, str)
-    return str((folder / value).resolve()) if is_file else value
+    *parent, last = key_path(where)
+    means_file = any(named_files({last: value}, tuple(parent))) if isinstance(value, str) else False
+    return str((folder / value).resolve()) if means_file else value
 
 
 def _told(problem: Problem) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from sim.profiles.catalog import Catalog
 from sim.published.records import Record
 from sim.published.reproduce import Line, Reproduced, counts
 from sim.published.used import profiles_used
@@ -165,7 +164,7 @@ def source_tables(records: Sequence[Record]) -> RenderableType:
             column.justify = "left"
         for where, constant in record.published.constants.items():
             table.add_row(where, constant.kind, constant.source)
-        for used in profiles_used(record, Catalog()):
+        for used in profiles_used(record):
             own = used.from_paper(record.published.paper)
             itself = f" (from the paper itself: {', '.join(own)})" if own else ""
             table.add_row(used.name, used.kind, "; ".join(used.titles) + itself)

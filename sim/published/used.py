@@ -11,7 +11,6 @@ from sim.documents import KeyPath, read_document
 from sim.loading.scenario import load_scenario
 from sim.paths import joined
 from sim.plain import as_mapping, as_number, as_text, inside, nested
-from sim.profiles.catalog import Catalog
 from sim.published.records import NO_CONSTANTS, Record
 
 
@@ -36,25 +35,23 @@ class Used:
         return {where: value for where, (value, key) in self.numbers.items() if key in keys}
 
 
-def profiles_used(record: Record, catalog: Catalog) -> list[Used]:
-    """Every profile that a run of the record names, and what those name in turn, in alphabetical order."""
-    paths = catalog.paths()
-    left = {
-        text
-        for run in record.runs.values()
-        for section, value in load_scenario(run.source, run.overrides).document.data.items()
-        if section not in NO_CONSTANTS
-        for text in _texts(value)
-    }
+def profiles_used(record: Record) -> list[Used]:
+    """Every profile that a run of the record names, and what those name in turn, in alphabetical order. A run's own
+    folder of profiles is among those that are looked through."""
     found: dict[str, Used] = {}
-    while left:
-        name = left.pop()
-        if name in found or name not in paths:
-            continue
-        data = read_document(paths[name]).data
-        sources = {key: as_mapping(source) or {} for key, source in (as_mapping(data.get("sources")) or {}).items()}
-        found[name] = Used(name, str(data.get("kind")), sources, dict(_numbers(data, ())))
-        left |= set(_texts({key: value for key, value in data.items() if key not in ("name", "sources")}))
+    for run in record.runs.values():
+        loaded = load_scenario(run.source, run.overrides)
+        paths = loaded.catalog.paths()
+        sections = loaded.document.data.items()
+        left = {text for section, value in sections if section not in NO_CONSTANTS for text in _texts(value)}
+        while left:
+            name = left.pop()
+            if name in found or name not in paths:
+                continue
+            data = read_document(paths[name]).data
+            sources = {key: as_mapping(source) or {} for key, source in (as_mapping(data.get("sources")) or {}).items()}
+            found[name] = Used(name, str(data.get("kind")), sources, dict(_numbers(data, ())))
+            left |= set(_texts({key: value for key, value in data.items() if key not in ("name", "sources")}))
     return [found[name] for name in sorted(found)]
 
 
@@ -85,7 +82,7 @@ def sources_dict(record: Record) -> dict[str, Any]:
     what of them is of the paper itself."""
     profiles = {
         used.name: {"kind": used.kind, "sources": used.titles, "of_the_paper": used.from_paper(record.published.paper)}
-        for used in profiles_used(record, Catalog())
+        for used in profiles_used(record)
     }
     constants = {where: constant.model_dump() for where, constant in record.published.constants.items()}
     return {"id": record.id, "constants": constants, "profiles": profiles}

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.published.expression import Expression as Parsed
 from sim.published.expression import ExpressionError, parse
 from sim.published.tolerance import read_tolerance
 from sim.validation import LONGEST_NAME, Spec, mapping_or
@@ -155,15 +156,21 @@ class PublishedRecord(Spec):
             self._refuse(rows - known, f"outputs.{name}.published", known)
             named = parse(output.ours)
             self._refuse(named.runs - known, f"outputs.{name}.ours", known)
-            if named.without_run and not rows and len(known) > 1:
-                message = "{where} does not say of which run: write '{{run: path}}'"
-                raise PydanticCustomError("runs", message, {"where": f"outputs.{name}.ours"})
+            if not rows:
+                self._refuse_any(named, f"outputs.{name}.ours")
         for name, estimate in self.estimate.items():
             self._refuse({estimate.of} - set(self.outputs), f"estimate.{name}.of", set(self.outputs))
-            self._refuse(parse(estimate.ours).runs - known, f"estimate.{name}.ours", known)
+            meant = parse(estimate.ours)
+            self._refuse(meant.runs - known, f"estimate.{name}.ours", known)
+            self._refuse_any(meant, f"estimate.{name}.ours")
         if "unit-check" in self.exercises and len(self.exercises) > 1:
             raise PydanticCustomError("exercises", "'unit-check' stands alone: it is what exercises nothing else")
         return self
+
+    def _refuse_any(self, meant: Parsed, where: str) -> None:
+        if meant.without_run and len(self.run_names) > 1:
+            words = {"where": where, "form": "'{run: path}'"}
+            raise PydanticCustomError("runs", "{where} does not say of which run: write {form}", words)
 
     @staticmethod
     def _refuse(unknown: Set[str], where: str, known: Set[str]) -> None:

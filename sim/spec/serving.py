@@ -26,7 +26,7 @@ from sim.spec.cluster import Wanted
 from sim.spec.provisioning import StartUpOfModel
 from sim.spec.steps import Roofline
 from sim.spec.work import Workload
-from sim.validation import LONGEST_NAME, Spec, mapping_or
+from sim.validation import BELOW, LONGEST_NAME, Spec, mapping_or
 from sim.workload.routers import Router
 
 with later():
@@ -56,6 +56,22 @@ class Precisions(Spec):
     weights: Weights
     kv: Weights = "bf16"
     compute: ComputePrecision | None = None
+    head: Weights | None = Field(
+        default=None,
+        description="Of embeddings and output head: the weights' format, as MLC keeps them; 16 bits, if absent.",
+    )
+
+    @model_validator(mode="after")
+    def _head_as_weights(self) -> Precisions:
+        if self.head not in (None, "bf16", "fp16", self.weights):
+            words = {"weights": self.weights, BELOW: ("head",)}
+            raise PydanticCustomError("head", "must be that of the weights ('{weights}'), or 16 bits", words)
+        return self
+
+    @property
+    def quantises_head(self) -> bool:
+        """Whether embeddings and the output head are kept as the other weights are."""
+        return self.head == self.weights and self.weights not in ("bf16", "fp16")
 
 
 class Count(Spec):
