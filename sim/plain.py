@@ -7,7 +7,7 @@ in which to say so. ``true`` and ``false`` are no numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _NO_MAPPINGS = frozenset((str, int, float, bool, list, type(None)))
@@ -60,6 +60,14 @@ def inside(value: object) -> Iterable[tuple[Any, Any]]:
     """What stands in a mapping by its name, or in a list by its number from 0; nothing in anything else."""
     named = as_mapping(value)
     return named.items() if named is not None else enumerate(as_list(value) or ())
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text in it, at any depth."""
+    if isinstance(value, str):
+        yield value
+    for _, item in inside(value):
+        yield from texts_in(item)
 
 
 def has(value: object, names: Iterable[str]) -> bool:

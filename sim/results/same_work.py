@@ -12,10 +12,11 @@ of makes two runs unlike, and the range of their difference wider than it need b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sim.plain import texts_in
 from sim.results.results import Results
 
 PLACE = ("name", "site", "pool")
@@ -94,21 +95,9 @@ def _by_clock(policy: Mapping[str, Any]) -> bool:
 
 def _profiles(results: Results, found: Mapping[str, Any], elsewhere: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Hashes of all profiles that a run rests on but those that only other workloads, or other pools, name."""
-    own = {*_texts(found)}
-    others = {*_texts([*results.scenario["workloads"].values(), *elsewhere])} - own
+    own = {*texts_in(found)}
+    others = {*texts_in([*results.scenario["workloads"].values(), *elsewhere])} - own
     return {name: sha for name, sha in results.manifest["profiles_sha256"].items() if name not in others}
-
-
-def _texts(part: Any) -> Iterator[str]:
-    """All text in plain data."""
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, Mapping):
-        for value in part.values():
-            yield from _texts(value)
-    elif isinstance(part, list | tuple):
-        for value in part:
-            yield from _texts(value)
 
 
 def _by_content(part: Any, hashes: Mapping[str, str]) -> Any:
@@ -117,6 +106,6 @@ def _by_content(part: Any, hashes: Mapping[str, str]) -> Any:
         return hashes.get(part, part)
     if isinstance(part, Mapping):
         return {name: _by_content(value, hashes) for name, value in part.items()}
-    if isinstance(part, list | tuple):
+    if isinstance(part, list):
         return [_by_content(value, hashes) for value in part]
     return part

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import RunError
+from sim.plain import texts_in
 from sim.results.atomic import within_ours, write_text
 from sim.results.files import to_json
 from sim.study.sources import surroundings
@@ -38,7 +39,7 @@ from sim.study.sweep.folder import (
     refuse_strangers,
     refuse_unfinished,
 )
-from sim.study.sweep.followed import Followed, Hearing, meant, texts_in
+from sim.study.sweep.followed import Followed, Hearing, meant
 from sim.study.sweep.parts import POINTS
 from sim.study.sweep.rows import DONE
 

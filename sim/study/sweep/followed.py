@@ -130,18 +130,6 @@ def _names_in(folder: str) -> str:
     return hashlib.sha256(json.dumps(sorted(os.listdir(folder))).encode()).hexdigest()
 
 
-def texts_in(data: Any) -> Iterator[str]:
-    """Every text in plain data."""
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, dict):
-        for value in data.values():
-            yield from texts_in(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from texts_in(value)
-
-
 def meant(texts: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
     """Every path that one of ``texts`` could mean where it is looked for in one of ``folders``."""
     places = {os.path.abspath(folder) for folder in folders}
