@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
@@ -528,6 +529,15 @@ def test_gaia_is_in_seconds_or_hours(tmp_path: Path) -> None:
 
 
 # --- All -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [pa.duration("us"), pa.time64("us"), pa.list_(pa.float64()), pa.binary()])
+def test_columns_of_parquet_that_csv_cannot_say_are_refused(tmp_path: Path, kind: pa.DataType) -> None:
+    """Ten minutes as a duration were read as 600,000,000 s, and a list ended in a traceback."""
+    run = pa.nulls(2, kind)
+    pq.write_table(pa.table({"submit_s": [0, 1], "run_s": run, "gpus": [1, 1]}), tmp_path / "jobs.parquet")
+    with pytest.raises(InputError, match=r"jobs\.parquet: 'run_s' is a column of .*; write numbers"):
+        read_jobs(tmp_path / "jobs.parquet")
 
 
 def test_a_table_of_any_format_may_be_parquet(tmp_path: Path) -> None:
