@@ -212,7 +212,6 @@ def _holds(models: list[type[BaseModel]]) -> str:
     return f" with {', '.join(asked)}" if asked else ""
 
 
-
 _BOUNDS = {
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -289,8 +288,12 @@ def _message(
     if kind == "too_short" and not given:
         return "must not be empty"
     message = _in_plain_words(error)
+    if kind == "quantity":
+        said, write, _ = message.partition("; write ")
+        own = _remedy(outer, str(path[-1])) if path else ""
+        return f"{said}{own}" if write and "e.g. '" in own else message  # its own example beats that of its dimension
     shown = repr(given)
-    if kind == "quantity" or nested(given) or len(shown) > 60:
+    if nested(given) or len(shown) > 60:
         return message
     return f"{message[0].lower()}{message[1:]}, and is {shown}"
 
