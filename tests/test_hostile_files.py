@@ -556,3 +556,7 @@ def test_a_column_that_is_there_twice_is_refused_where_it_is_asked_for(tmp_path:
     table.write_text("phase,tokens,time_ms,time_ms\ndecode,1,2,3\nprefill,1,2,3\n")
     with pytest.raises(InputError, match=r"s\.csv:1: has two columns 'time_ms'"):
         read_step_table(str(table))
+    loads = tmp_path / "loads.csv"
+    loads.write_text("\nmachine,load,load,power_w\nm,0,0,50\nm,0.5,1,150\n")
+    with pytest.raises(InputError, match=r"loads\.csv:1: has two columns 'load'"):
+        read_columns(loads, "machine", ["load", "power_w"])
