@@ -134,6 +134,10 @@ def _laws(model: type[BaseModel]) -> tuple[str, ...]:
     return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
 
 
+_MEMBER = re.compile(r"str|int|float|bool|(?:dict|list|tuple|literal|constrained|function|lax)\b.*[\[-].*")
+"""What pydantic's core calls a member of a union that has no tag, in the place of a name."""
+
+
 def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[KeyPath, list[type[BaseModel]]]:
     """Pydantic's location -> (the path as written in the file, the models that stand there)."""
     path: list[str | int] = []
@@ -151,7 +155,7 @@ def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[Ke
         if str(part).startswith("@"):  # the tag of a quantity-or-mapping union
             here = [m for m in here if (part == "@mapping") == _is_model(m)]
             continue
-        if part == "[key]":
+        if part == "[key]" or (_MEMBER.fullmatch(str(part)) and not _has(data, part)):
             continue
         path.append(part)
         data = data[part] if _has(data, part) else None
