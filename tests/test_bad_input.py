@@ -491,6 +491,13 @@ def test_odd_names_and_keys(tmp_path: Path) -> None:
     done = coldaisle("check", "bloom-training", "--set", "seed=1", "--set", "seed=2", cwd=tmp_path)
     assert done.returncode == 2
     assert "more than once" in done.stderr
+    whole = {"kind": "fixed-pue", "pue": 2}
+    (problem,) = sim.check("bloom-training", set={"site.facility.pue": 1.1, "site.facility": whole})
+    assert (problem.path, problem.message) == (
+        "site.facility",
+        "takes away what 'site.facility.pue' sets; write it before that",
+    )
+    assert sim.check("bloom-training", set={"site.facility": whole, "site.facility.pue": 1.1}) == ()
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
