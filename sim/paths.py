@@ -8,7 +8,7 @@ in a list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 KeyPath = tuple[str | int, ...]
 QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=\.|=|$)')
@@ -52,6 +52,23 @@ def key_path(path: str) -> KeyPath:
     return tuple(
         int(name) if not in_marks and name.isascii() and name.isdigit() else name for name, in_marks in _parts(path)
     )
+
+
+def written_over(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of a path and a later one that holds it: set one after the other, the second takes the first away.
+
+    >>> written_over(["site.facility.pue", "seed", "site.facility"])
+    [('site.facility.pue', 'site.facility')]
+    >>> written_over(["site.facility", "site.facility.pue"])
+    []
+    """
+    keys = [keys_of(path) for path in paths]
+    return [
+        (paths[i], paths[j])
+        for j, outer in enumerate(keys)
+        for i, inner in enumerate(keys[:j])
+        if len(inner) > len(outer) and inner[: len(outer)] == outer
+    ]
 
 
 def assigned(text: str) -> tuple[str, str]:

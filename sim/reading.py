@@ -174,22 +174,37 @@ def decoded(content: bytes, file: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise InputError.one(file, f"is not UTF-8 text ({error.reason})", line=line) from None
+        raise InputError.one(file, _no_text(content[:LONGEST_SIGN], error), line=line) from None
 
 
-def _line_that_is_no_text(path: Path, file: str, most: int) -> int | None:
-    """The first line of a file that is not UTF-8. The text before it is gone when it is met, so the file is read again:
-    that takes nothing of those that are whole."""
-    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+_SIGNS = {
+    b"PAR1": "is Parquet where text is read: write it as CSV",
+    b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
+}
+LONGEST_SIGN = 4
+
+
+def _no_text(begins: bytes, error: UnicodeDecodeError) -> str:
+    """What a file is that is no UTF-8, where its first bytes tell."""
+    known = next((words for sign, words in _SIGNS.items() if begins.startswith(sign)), None)
+    return known if known is not None else f"is not UTF-8 text ({error.reason})"
+
+
+def _line_that_is_no_text(path: Path, file: str, most: int) -> tuple[int | None, bytes]:
+    """The first line of a file that is not UTF-8, and how the file begins. The text before it is gone when it is met,
+    so the file is read again: that takes nothing of those that are whole."""
+    decoder, line, begins = codecs.getincrementaldecoder("utf-8")(), 1, b""
     with open_regular(path, file) as stream, _unpacked(stream, file, most) as (unpacked, _, _):
         while True:
             piece = unpacked.read(_PIECE)
+            begins = begins or piece[:LONGEST_SIGN]
             try:
                 decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:
-                return line + error.object.count(b"\n", 0, error.start)
+                return line + error.object.count(b"\n", 0, error.start), begins
             if not piece:
-                return None  # somebody has changed it meanwhile
+                return None, begins  # somebody has changed it meanwhile
             line += piece.count(b"\n")
 
 
@@ -220,8 +235,8 @@ def open_text(path: Path, file: str | None = None, *, most: int = MOST_STREAMED)
             limited = io.BufferedReader(_Limited(unpacked, name, limit))
             yield io.TextIOWrapper(limited, encoding="utf-8-sig", newline="")
         except UnicodeDecodeError as error:
-            line = _line_that_is_no_text(path, name, most)
-            raise InputError.one(name, f"is not UTF-8 text ({error.reason})", line=line) from None
+            line, begins = _line_that_is_no_text(path, name, most)
+            raise InputError.one(name, _no_text(begins, error), line=line) from None
         except csv.Error as error:
             raise InputError.one(name, f"is not a CSV table: {error}") from None
 

@@ -129,7 +129,7 @@ def example(dimension: str) -> str:
 
 
 def _like(dimension: str) -> str:
-    """How it may be written, in quotes. A duration's units go from ns to years: two examples tell how both are spelt."""
+    """How it may be written, in quotes. Durations go from ns to years: two examples tell how both are spelt."""
     long = " or '6 years'" if dimension == "duration" else ""
     return f"'{_EXAMPLE[dimension]}'{long}"
 

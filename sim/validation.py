@@ -134,6 +134,10 @@ def _laws(model: type[BaseModel]) -> tuple[str, ...]:
     return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
 
 
+_MEMBER = re.compile(r"str|int|float|bool|(?:dict|list|tuple|literal|constrained|function|lax)\b.*[\[-].*")
+"""What pydantic's core calls a member of a union that has no tag, in the place of a name."""
+
+
 def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[KeyPath, list[type[BaseModel]]]:
     """Pydantic's location -> (the path as written in the file, the models that stand there)."""
     path: list[str | int] = []
@@ -151,7 +155,7 @@ def _resolve(annotation: Any, loc: tuple[str | int, ...], data: Any) -> tuple[Ke
         if str(part).startswith("@"):  # the tag of a quantity-or-mapping union
             here = [m for m in here if (part == "@mapping") == _is_model(m)]
             continue
-        if part == "[key]":
+        if part == "[key]" or (_MEMBER.fullmatch(str(part)) and not _has(data, part)):
             continue
         path.append(part)
         data = data[part] if _has(data, part) else None
@@ -210,7 +214,6 @@ def _holds(models: list[type[BaseModel]]) -> str:
     fields = {name: info for model in models[:1] for name, info in model.model_fields.items()}
     asked = [name for name, info in fields.items() if info.is_required()] or list(fields)
     return f" with {', '.join(asked)}" if asked else ""
-
 
 
 _BOUNDS = {
@@ -289,8 +292,12 @@ def _message(
     if kind == "too_short" and not given:
         return "must not be empty"
     message = _in_plain_words(error)
+    if kind == "quantity":
+        said, write, _ = message.partition("; write ")
+        own = _remedy(outer, str(path[-1])) if path else ""
+        return f"{said}{own}" if write and "e.g. '" in own else message  # its own example beats that of its dimension
     shown = repr(given)
-    if kind == "quantity" or nested(given) or len(shown) > 60:
+    if nested(given) or len(shown) > 60:
         return message
     return f"{message[0].lower()}{message[1:]}, and is {shown}"
 

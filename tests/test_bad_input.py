@@ -491,6 +491,13 @@ def test_odd_names_and_keys(tmp_path: Path) -> None:
     done = coldaisle("check", "bloom-training", "--set", "seed=1", "--set", "seed=2", cwd=tmp_path)
     assert done.returncode == 2
     assert "more than once" in done.stderr
+    whole = {"kind": "fixed-pue", "pue": 2}
+    (problem,) = sim.check("bloom-training", set={"site.facility.pue": 1.1, "site.facility": whole})
+    assert (problem.path, problem.message) == (
+        "site.facility",
+        "takes away what 'site.facility.pue' sets; write it before that",
+    )
+    assert sim.check("bloom-training", set={"site.facility": whole, "site.facility.pue": 1.1}) == ()
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
@@ -621,7 +628,8 @@ def test_a_battery_needs_no_sun(tmp_path: Path) -> None:
         (
             "workloads.tune",
             None,
-            "must be a mapping with a 'kind'  (campaign, federated, inference, jobs, serving, split, training), not null",
+            "must be a mapping with a 'kind'  (campaign, federated, inference, jobs, serving, split, training), "
+            "not null",
         ),
     ],
 )
@@ -670,7 +678,18 @@ def test_several_scenarios_are_checked_at_once(tmp_path: Path) -> None:
         ("site.facility", {"kind": "plant"}, "required, a mapping with utility, critical, feed"),
         ("cluster.nodes.0.sharing", {"kind": "mps", "x": 1}, "unknown name"),
         ("workloads.tune.work", 5, r"must be a mapping with a 'kind'  \(gpu-hours, .*\), not int"),
-        ("accounting.gpu_lifetime", "6 yr.", "'30 min' or '6 years'"),
+        ("accounting.gpu_lifetime", "6 yr.", "e.g. '5 years'"),
+        ("workloads.tune.checkpoint", {"every": "1 xy", "write": "1 s"}, "like '30 min' or '6 years'"),
+        (
+            "site.grid.market",
+            {
+                "residual_mix": "700 g/kWh",
+                "contracts": [
+                    {"kind": "ppa", "source": "wind", "supply": "flat", "matching": "annual", "energy": "9 MWh"}
+                ],
+            },
+            r"'9 MWh' is not a power. Energy over time, e.g. '40 GWh/year'\.",
+        ),
     ],
 )
 def test_what_is_missing_says_what_may_stand_there(path: str, value: object, said: str) -> None:

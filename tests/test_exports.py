@@ -28,11 +28,12 @@ from sim.errors import InputError
 from sim.exports import codecarbon, ghg, openmetrics, perfetto, sci, sci_ai
 from sim.exports.impact import manifest
 from sim.exports.registry import FORMATS, export_to, exported
+from sim.exports.run import Run
 from sim.exports.schemas import SCHEMAS, schema_of
 from sim.exports.tables import TABLES
 from sim.measure.readers import codecarbon as reader
 from sim.reading import read_parquet
-from sim.results.files import CRATE, MANIFEST, OPTIONAL, SUMMARY, write
+from sim.results.files import CRATE, MANIFEST, OPTIONAL, SUMMARY, read, write
 from sim.units import G_PER_KG, J_PER_KWH, NS_PER_S
 from tests.commands import coldaisle
 from tests.exported_runs import SCENARIOS, run_of
@@ -40,7 +41,7 @@ from tests.schemas import scenario_validator, validator_of
 from tests.small import small
 
 RUNS = list(SCENARIOS)
-TEXTS = {*ghg.Row._fields, "run_id", "experiment_id", "python_version", "codecarbon_version"} - {"value"}
+TEXTS = {*ghg.Row._fields, "run_id", "experiment_id", "python_version", "codecarbon_version"} - {"value", "p05", "p95"}
 """Columns that are texts, whatever they look like."""
 LAST_DIGITS = 1e-12
 """Of sums of some hundred doubles whose order differs."""
@@ -359,6 +360,28 @@ def test_hourly_matching_stands_in_the_table_where_it_is_known() -> None:
     (row,) = (row for row in ghg.rows(run_of("two sites")) if "hourly matching" in row.item and row.site == "all")
     assert row.value is None
     assert "site.on_site" in row.note
+
+
+def test_the_table_of_a_run_that_drew_has_intervals_and_the_source_of_its_grid(tmp_path: Path) -> None:
+    """What an auditor asks first: from where to where, and whose emission factor."""
+    scenario = small() | {"uncertainty": {"draws": 8, "seeds": 1, "over": {"embodied": {"kind": "from-profiles"}}}}
+    scenario["site"]["grid"]["intensity"] = {"kind": "average", "region": "DEU"}
+    scenario["uncertainty"]["over"]["site.facility.pue"] = {"kind": "uniform", "low": 1.2, "high": 1.4}
+    write(sim.run(scenario), tmp_path / "run")
+    run = Run(tmp_path / "run", read(tmp_path / "run"))
+    rows = {(row.scope, row.category, row.item): row for row in ghg.rows(run)}
+    electricity = rows["2", "location-based", "electricity"]
+    said = run.summary["intervals"]["carbon_kg.operational_location"]
+    assert (electricity.p05, electricity.p95) == (said["p05"], said["p95"])
+    total = rows["3", "total", ""]
+    assert total.p05 is not None
+    assert total.value is not None
+    assert total.p05 < total.value
+    factor = rows["", "beside the scopes", "carbon of a kWh drawn, by location, over the run"]
+    assert factor.value == pytest.approx(run.summary["kpi"]["cue_kg_per_kwh"] / run.summary["kpi"]["pue"], rel=1e-12)
+    text = exported(tmp_path / "run", "ghg", ".md")
+    assert "average DEU: Germany 2024, life-cycle: 344.1 gCO2e/kWh (Our World in Data; Ember)" in text
+    assert "factors countries, sha256 " in text
 
 
 def test_a_site_without_a_plant_draws_all_of_its_energy_from_the_grid() -> None:

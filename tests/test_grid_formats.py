@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -166,6 +167,23 @@ def test_parquet_and_csv_of_one_table_are_one_signal(tmp_path: Path) -> None:
     for signal, _ in read:
         assert signal.values.tolist() == [2.0, 4.0, 6.0, 8.0]
         assert signal.edges_ns.tolist() == read[0][0].edges_ns.tolist()
+
+
+@pytest.mark.parametrize("values", [[True, False], pd.to_timedelta([300, 400], unit="s"), [[1.0], [2.0]]])
+def test_truth_durations_and_lists_in_parquet_are_no_numbers(tmp_path: Path, values: Any) -> None:
+    """True would be 1 g/kWh, and a duration a number of whatever ticks it is kept in."""
+    times = pd.date_range("2024-01-01", periods=2, freq="h", tz="UTC")
+    pd.DataFrame({"t": times, "x": values}).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(InputError, match="'x' is not a column of numbers, but of "):
+        read_plain(
+            tmp_path / "s.parquet",
+            Terms("refuse", 0),
+            time_column="t",
+            column="x",
+            si_per_value=1.0,
+            unit="g/J",
+            may_be_negative=False,
+        )
 
 
 @pytest.mark.shared_data

@@ -19,7 +19,7 @@ from sim.instants import epoch_ns
 from sim.profiles.catalog import Catalog
 from sim.signals import Signal
 from sim.signals.grid import GridSeries
-from sim.spec.grid import Average, IntensitySource, PriceSource, WaterSource
+from sim.spec.grid import IntensitySource, PriceSource, WaterSource
 from sim.units import DAY_NS, HOUR_NS, J_PER_KWH
 from sim.validation import validate
 
@@ -95,7 +95,7 @@ def test_an_average_is_constant_and_says_its_year_and_basis() -> None:
     assert france.intensity.at(10**17) * J_PER_KWH == pytest.approx(44.2)
     assert france.basis == "life-cycle"
     assert _built(IntensitySource, {"kind": "average", "region": "US-TX", "year": 2023}).basis == "direct"
-    assert "Texas 2023, direct" in described(Average(kind="average", region="US-TX"), CATALOG)
+    assert "Texas 2023, direct" in described("US-TX", CATALOG)
     with pytest.raises(InputError, match="is direct, not life-cycle"):
         _built(IntensitySource, {"kind": "average", "region": "US-TX", "basis": "life-cycle"})
     with pytest.raises(InputError, match="is of 2024, not 2020"):

@@ -545,3 +545,18 @@ def test_text_that_ends_within_a_character_is_told_by_its_line(tmp_path: Path) -
     path.write_bytes(b"submit_s,run_s,gpus,user\n0,1,1,ren\xc3")
     with pytest.raises(InputError, match=r"j.csv:2: is not UTF-8 text \(unexpected end of data\)"):
         read_jobs(path)
+
+
+def test_a_column_that_is_there_twice_is_refused_where_it_is_asked_for(tmp_path: Path) -> None:
+    """The first of them was taken in a series, the last in a trace, and nothing said."""
+    trace, table = tmp_path / "t.csv", tmp_path / "s.csv"
+    trace.write_text("TIMESTAMP,ContextTokens,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,1,2,3\n")
+    with pytest.raises(InputError, match=r"t\.csv:1: has two columns 'ContextTokens'"):
+        read_trace(trace)
+    table.write_text("phase,tokens,time_ms,time_ms\ndecode,1,2,3\nprefill,1,2,3\n")
+    with pytest.raises(InputError, match=r"s\.csv:1: has two columns 'time_ms'"):
+        read_step_table(str(table))
+    loads = tmp_path / "loads.csv"
+    loads.write_text("\nmachine,load,load,power_w\nm,0,0,50\nm,0.5,1,150\n")
+    with pytest.raises(InputError, match=r"loads\.csv:1: has two columns 'load'"):
+        read_columns(loads, "machine", ["load", "power_w"])

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
@@ -528,6 +529,36 @@ def test_gaia_is_in_seconds_or_hours(tmp_path: Path) -> None:
 
 
 # --- All -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("text", "terms", "says"),
+    [
+        ("submit_s,run_s,gpus\n0,1e305,1\n", Terms(), "run_s of 1e.305 lies beyond all time"),
+        ("submit_s,run_s,gpus\n0,60,1e306\n", Terms(), "gpus of 1e.306 is no number of them"),
+        (
+            "JobID|Submit|Start|End|State|AllocTRES\n"
+            f"1|2026-01-01T00:00:00|2026-01-01T00:00:00|2026-01-01T01:00:00|COMPLETED|cpu={'9' * 25},gres/gpu=1\n",
+            Terms(zone="Europe/Berlin"),
+            "a count of .*, more than there can be",
+        ),
+    ],
+)
+def test_more_than_64_bits_is_a_row_that_cannot_be_used(tmp_path: Path, text: str, terms: Terms, says: str) -> None:
+    """Slurm's were a traceback, the others a warning of NumPy's."""
+    (tmp_path / "jobs").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_jobs(tmp_path / "jobs", terms=terms)
+
+
+@pytest.mark.parametrize("kind", [pa.duration("us"), pa.time64("us"), pa.list_(pa.float64()), pa.binary()])
+def test_columns_of_parquet_that_csv_cannot_say_are_refused(tmp_path: Path, kind: pa.DataType) -> None:
+    """Ten minutes as a duration were read as 600,000,000 s, and a list ended in a traceback."""
+    run = pa.nulls(2, kind)
+    pq.write_table(pa.table({"submit_s": [0, 1], "run_s": run, "gpus": [1, 1]}), tmp_path / "jobs.parquet")
+    with pytest.raises(InputError, match=r"jobs\.parquet: 'run_s' is a column of .*; write numbers"):
+        read_jobs(tmp_path / "jobs.parquet")
 
 
 def test_a_table_of_any_format_may_be_parquet(tmp_path: Path) -> None:

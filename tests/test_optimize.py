@@ -207,6 +207,7 @@ def test_a_file_that_is_no_journal_is_refused_and_kept(tmp_path: Path) -> None:
         ({"over": {"x": {"low": "300 W", "high": "2 kW"}}}, "must have one unit"),
         ({"subject_to": [{"path": "delay"}]}, "'at_most' or 'at_least'"),
         ({"trials": 0}, "trials"),
+        ({"over": {"x.y": [1], "x": [{"y": 2}]}}, "takes away what 'x.y' sets"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(change: dict[str, Any], message: str) -> None:

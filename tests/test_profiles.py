@@ -205,6 +205,18 @@ def test_the_command_shows_every_number_with_its_source(tmp_path: Path) -> None:
     assert coldaisle("scenarios", cwd=tmp_path).stdout.count("bloom-") == 4
 
 
+def test_a_profile_of_ones_own_is_shown_by_its_file(tmp_path: Path) -> None:
+    own = tmp_path / "my-server.yaml"
+    shipped = Catalog().path("l40s-server").read_text(encoding="utf-8")
+    own.write_text(re.sub("^name: .*", "name: my-server", shipped, flags=re.MULTILINE), encoding="utf-8")
+    shown = coldaisle("profiles", "my-server.yaml", cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "(my-server)" in shown.stdout
+    absent = coldaisle("profiles", "nowhere.yaml", cwd=tmp_path)
+    assert absent.returncode == 2
+    assert "nowhere.yaml" in absent.stderr
+
+
 def test_power_is_linear_in_work_and_a_cap_lengthens_the_step() -> None:
     work = {"flop_per_s": 1e14, "joule_per_flop": 1e-12, "byte_per_s": 1e12, "joule_per_byte": 6e-11}
     one = gpu_power_w(loaded_w=90.0, **work)

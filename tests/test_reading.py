@@ -143,6 +143,22 @@ def test_text_that_is_none_is_refused_and_a_mark_at_its_start_is_taken_off(tmp_p
         read_text(path)
 
 
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (b"PAR1\x15\x04\xff", "is Parquet where text is read: write it as CSV"),
+        ("\ufefft,x".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_text_is_called_what_it_is(tmp_path: Path, begins: bytes, said: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(begins)
+    with pytest.raises(InputError, match=said):
+        read_text(path)
+    with pytest.raises(InputError, match=said), open_text(path) as text:
+        text.read()
+
+
 @pytest.mark.parametrize("name", ["n" * 400, "a\0b", "circle"])
 def test_a_path_that_can_hold_nothing_holds_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / "circle").symlink_to("circle")

@@ -132,14 +132,13 @@ def average(spec: Average, asked: Asked) -> GridSeries:
     return GridSeries(intensity=intensity, basis=table.basis, marginal=False)
 
 
-def described(spec: Average, catalog: Catalog) -> str:
-    """An average with its year, basis and source, for a report. Raises ``InputError``.
+def described(code: str, catalog: Catalog) -> str:
+    """The average of a country or state with its year, basis and source. Raises ``InputError``.
 
-    >>> from sim.spec.grid import Average
-    >>> described(Average(kind="average", region="FRA"), Catalog())
+    >>> described("FRA", Catalog())
     'France 2024, life-cycle: 44.2 gCO2e/kWh (Our World in Data; Ember)'
     """
-    table, region = catalog.region(spec.region)
+    table, region = catalog.region(code)
     source = table.sources[region.intensity.source]
     return f"{region.title} {region.year}, {table.basis}: {region.intensity.value.text} ({source.author})"
 

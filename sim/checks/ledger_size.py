@@ -134,7 +134,9 @@ def bin_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
     fitting = size.fitting
     if not size.counts(step if step is not None else DEFAULT_BIN):
         most_min = MOST_SLOT_NS // size.slots // MINUTE_NS
-        message = f"{size.slots:,} slots over a bin of {(step or DEFAULT_BIN).text} are more slot-time than 64 bits hold"
+        message = (
+            f"{size.slots:,} slots over a bin of {(step or DEFAULT_BIN).text} are more slot-time than 64 bits hold"
+        )
         yield ("outputs", "bin"), f"{message}; write at most '{most_min} min'"
     elif step is None and fitting is None:
         message = f"{size.sum(LADDER[-1])}; {MOST}. Fewer workloads or a shorter run would fit"

@@ -193,7 +193,7 @@ def files(name: str, spec: Serving, start: datetime | None, document: Document) 
             rows = [problem for problem in error.problems if problem.line is not None]
             yield from rows
             yield from (told(field, str(problem)) for problem in error.problems if problem.line is None)
-            if rows and replayed:
+            if replayed and any(problem.line != 1 for problem in rows):  # a header is no row
                 yield told(field, "has rows that cannot be used; 'on_bad_rows: skip' leaves them out")
         else:
             if isinstance(arrivals, TraceReplay) and isinstance(opened, Trace):

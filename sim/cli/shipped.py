@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,16 +21,22 @@ def register(app: typer.Typer) -> None:
 def profiles(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Show one profile with its sources.", autocompletion=profile_names),
+        typer.Argument(
+            metavar="NAME",
+            help="Show one profile with its sources, by its name, or one of your own by its file.",
+            autocompletion=profile_names,
+        ),
     ] = None,
 ) -> None:
     """List the hardware profiles, or show one with the source of every number."""
-    from sim.profiles.catalog import Catalog
+    from sim.profiles.catalog import Catalog, read_profile
     from sim.results.profile_tables import catalog_table, profile_tables
 
-    catalog = Catalog()
-    show_tables(catalog_table(catalog) if name is None else profile_tables(catalog.read(name)))
-    if name is None:
+    if name is not None:
+        own = Path(name)
+        show_tables(profile_tables(read_profile(own) if own.suffix == ".yaml" else Catalog().read(name)))
+    else:
+        show_tables(catalog_table(Catalog()))
         suggest("coldaisle profiles NAME   (its numbers and their sources)")
 
 

@@ -3,7 +3,8 @@ its hour.
 
 Scope 2 stands twice, as the Scope 2 Guidance (World Resources Institute, 2015) asks for; categories of scope 3 are
 those of the Corporate Value Chain Standard (2011). A row without a number is outside the run and says so: it is not
-zero. Items of scope 3 add up to its row.
+zero. Items of scope 3 add up to its row. Beside a number stands its interval, where the run drew one; of embodied
+carbon without draws, the range of the profiles' sources.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Row(NamedTuple):
     unit: str
     source: str
     note: str = ""
+    p05: float | None = None
+    p95: float | None = None
 
 
 def rows(run: Run) -> list[Row]:
@@ -43,7 +46,22 @@ def rows(run: Run) -> list[Row]:
     if len(run.sites) > 1:
         for site, account in run.sites.items():
             table += [*_scopes(site, account, f"sites.{site}."), *_indicators(site, account, f"sites.{site}.")]
-    return table
+    return [_with_interval(row, run.summary) for row in table]
+
+
+def _with_interval(row: Row, summary: Mapping[str, Any]) -> Row:
+    """A row of all sites with the 5th and 95th percentile of the result that it states, under whichever name."""
+    if row.site != ALL or row.value is None:
+        return row
+    intervals, carbon = summary.get("intervals", {}), summary["carbon_kg"]
+    for path in DRAWN:
+        part, _, name = path.partition(".")
+        found = intervals.get(path)
+        if found is not None and row.source.startswith(f"{SUMMARY}: {part}.") and summary[part].get(name) == row.value:
+            return row._replace(p05=found["p05"], p95=found["p95"])
+    if (row.scope, row.category) == ("3", "total") and row.value == carbon["embodied"]:
+        return row._replace(p05=carbon["embodied_range"]["low"], p95=carbon["embodied_range"]["high"])
+    return row
 
 
 def _scopes(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
@@ -101,9 +119,17 @@ def _scope_3(summary: Mapping[str, Any]) -> Iterator[Row]:
     yield Row(ALL, "3", "total", "", carbon["scopes"]["scope_3"], "kg CO2e", f"{where}.scopes.scope_3")
 
 
+DRAWN_FROM_GRID = "drawn from the grid"
+DRAWN = (
+    "carbon_kg.operational_location",
+    "carbon_kg.operational_market",
+    "carbon_kg.embodied",
+    "energy_kwh.facility",
+)
+"""Results that may have an interval and stand in the table, some under another name."""
 INDICATORS = (
     ("energy_kwh", "facility", "facility energy", "kWh"),
-    ("energy_kwh", "grid_import", "drawn from the grid", "kWh"),
+    ("energy_kwh", "grid_import", DRAWN_FROM_GRID, "kWh"),
     ("kpi", "cfe_24_7", "carbon-free in its very hour (hourly matching share)", "share"),
     ("kpi", "ref", "renewable, over the whole run", "share"),
 )
@@ -120,6 +146,11 @@ def _indicators(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]
         yield Row(
             site, "", "beside the scopes", item, value, unit, f"{SUMMARY}: {at}{part}.{name}" if not note else "", note
         )
+        if name in ("grid_import", "facility") and item == DRAWN_FROM_GRID and value:
+            emitted = account["carbon_kg"]["scopes"]["scope_2_location"]
+            factor = "carbon of a kWh drawn, by location, over the run"
+            terms = f"{at}carbon_kg.scopes.scope_2_location / {at}{part}.{name}"
+            yield Row(site, "", "beside the scopes", factor, emitted / value, "kg CO2e/kWh", f"{SUMMARY}: {terms}")
 
 
 def as_csv(run: Run) -> str:
@@ -143,21 +174,37 @@ def is_ours(path: Path) -> bool:
 def as_markdown(run: Run) -> str:
     """The table for people, what is outside it, and what it rests on."""
     table = markdown.table(
-        ("site", "scope", "category", "item", "amount", "note"),
-        ((row.site, row.scope, row.category, row.item, _amount(row), row.note) for row in rows(run)),
+        ("site", "scope", "category", "item", "amount", "p05 to p95", "note"),
+        ((row.site, row.scope, row.category, row.item, _amount(row), _interval(row), row.note) for row in rows(run)),
     )
     outside = run.summary["boundary"]["not_modelled"]
     parts = [
         f"From {run.start} to {run.end}; by {markdown.inert(run.generator)}. Convention: "
         f"{markdown.inert(run.summary['boundary']['convention'])}.",
         table,
+        _how_sure(run),
         *(["## Outside", markdown.items(outside)] if outside else []),
         *source_parts(sources(run)),
     ]
     return markdown.page(f"Greenhouse gases of {run.name}", parts)
 
 
+def _how_sure(run: Run) -> str:
+    """What the intervals are."""
+    about = run.summary.get("uncertainty")
+    if about is None:
+        return (
+            "The range of scope 3 is that of the profiles' sources, from their low to their high ends; all else has no "
+            "interval until the scenario states an 'uncertainty'."
+        )
+    return f"From p05 to p95 lie nine in ten of {about['draws']} draws of what the scenario holds for uncertain."
+
+
 def _amount(row: Row) -> str:
     if row.value is None:
         return "-"
     return f"{100 * row.value:.1f} %" if row.unit == "share" else f"{number(row.value)} {row.unit}"
+
+
+def _interval(row: Row) -> str:
+    return f"{number(row.p05)} to {number(row.p95)}" if row.p05 is not None and row.p95 is not None else ""

@@ -83,6 +83,8 @@ def _manifest() -> Schema:
         "scenario_sha256": HASH,
         "profiles_sha256": HASHES,
         "convention_sha256": HASHES,
+        "factors_sha256": HASHES,
+        "averages": {"type": "object", "additionalProperties": TEXT},
         "inputs_sha256": HASHES,
         "series": ANY,
         "versions": {"type": "object", "additionalProperties": TEXT},
@@ -93,7 +95,7 @@ def _manifest() -> Schema:
         "peak_memory_bytes": {**WHOLE, "unit": "bytes"},
         "files_sha256": HASHES,
     }
-    optional = {"convention_sha256", "bin_chosen", "repriced_from", "intervals_left_out"}
+    optional = {"convention_sha256", "factors_sha256", "averages", "bin_chosen", "repriced_from", "intervals_left_out"}
     return _whole("manifest.json", properties, needed=tuple(name for name in properties if name not in optional))
 
 
@@ -138,7 +140,15 @@ _BOUNDARY = _whole(
 )
 _SOURCES = _whole(
     "sources",
-    {"profiles_sha256": HASHES, "inputs_sha256": HASHES, "scenario_sha256": HASH, "seed": WHOLE, "versions": ANY},
+    {
+        "profiles_sha256": HASHES,
+        "factors_sha256": HASHES,
+        "averages": {"type": "object", "additionalProperties": TEXT},
+        "inputs_sha256": HASHES,
+        "scenario_sha256": HASH,
+        "seed": WHOLE,
+        "versions": ANY,
+    },
 )
 
 
@@ -200,7 +210,8 @@ def _codecarbon() -> Schema:
 
 
 def _ghg() -> Schema:
-    properties = dict.fromkeys(ghg.Row._fields, TEXT) | {"value": {"type": ["number", "null"]}}
+    properties = dict.fromkeys(ghg.Row._fields, TEXT)
+    properties |= {name: {"type": ["number", "null"]} for name in ("value", "p05", "p95")}
     schema = _whole("table of the GHG Protocol, a row", properties, open_to=False)
     told = {"properties": {"note": {"minLength": 1}}}
     return {**schema, "if": {"properties": {"value": {"type": "null"}}}, "then": told}

@@ -13,7 +13,7 @@ from typing import Any
 from sim.exports import markdown
 from sim.exports.run import Run
 from sim.results.files import to_json
-from sim.results.formats import number
+from sim.results.formats import flow, number
 from sim.units import G_PER_KG
 
 STANDARD = "ISO/IEC 21031:2024, Information technology - Software Carbon Intensity (SCI) specification"
@@ -76,6 +76,8 @@ def sources(run: Run) -> dict[str, Any]:
         "embodied": accounting.get("embodied", {}),
         "lifetimes": {name: accounting[name] for name in ("gpu_lifetime", "server_lifetime") if name in accounting},
         "profiles_sha256": manifest["profiles_sha256"],
+        "factors_sha256": manifest.get("factors_sha256", {}),
+        "averages": manifest.get("averages", {}),
         "inputs_sha256": manifest.get("inputs_sha256", {}),
         "scenario_sha256": manifest["scenario_sha256"],
         "seed": manifest["seed"],
@@ -135,6 +137,9 @@ def boundary_parts(said: Mapping[str, Any]) -> list[str]:
 def source_parts(said: Mapping[str, Any]) -> list[str]:
     """The sources in words; `coldaisle profiles NAME` shows those of every number of a profile."""
     lines = [f"profile {name}, sha256 {digest}" for name, digest in said["profiles_sha256"].items()]
+    lines += [f"factors {name}, sha256 {digest}" for name, digest in said["factors_sha256"].items()]
+    lines += [f"average {code}: {words}" for code, words in said["averages"].items()]
+    lines += [f"grid of {name}: {flow(grid)}" for name, grid in said["grid"].items()]
     lines += [f"input {name}, sha256 {digest}" for name, digest in said["inputs_sha256"].items()]
     lines += [f"scenario, sha256 {said['scenario_sha256']}, seed {said['seed']}"]
     return [

@@ -23,7 +23,7 @@ from sim.documents import Document, KeyPath, Place, from_mapping, key_path, name
 from sim.errors import InputError, Problem
 from sim.loading.growth import grow
 from sim.mistaken import no_scenario
-from sim.paths import assigned, joined
+from sim.paths import assigned, joined, written_over
 from sim.profiles.catalog import Catalog, listed, shipped_folder
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
@@ -283,6 +283,10 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
 def _override(document: Document, overrides: Mapping[str, Any], problems: list[Problem]) -> Document:
     data: Any = copied(document.data)
     places = dict(document.places)
+    problems += [
+        Problem(SET, None, outer, f"takes away what '{inner}' sets; write it before that")
+        for inner, outer in written_over([str(written) for written in overrides])
+    ]
     for written, given in overrides.items():
         path_text = str(written)
         path = key_path(path_text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from sim.plain import as_list, as_mapping
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
 HOUR_S = HOUR_NS / NS_PER_S
@@ -103,3 +105,15 @@ def turned(grid: Grid) -> Grid:
     """Its columns as rows."""
     header, rows = grid
     return [header[0], *(row[0] for row in rows)], [list(line) for line in zip(header, *rows, strict=True)][1:]
+
+
+def flow(value: Any) -> str:
+    """A part of a scenario on one line, as YAML's flow style has it.
+
+    >>> flow({"kind": "average", "region": "DEU", "also": [1, "a"]})
+    '{kind: average, region: DEU, also: [1, a]}'
+    """
+    mapping, items = as_mapping(value), as_list(value)
+    if mapping is not None:
+        return "{" + ", ".join(f"{name}: {flow(inner)}" for name, inner in mapping.items()) + "}"
+    return "[" + ", ".join(map(flow, items)) + "]" if items is not None else str(value)

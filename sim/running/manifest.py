@@ -20,6 +20,7 @@ from sim.documents import named_files
 from sim.kinds import plugins
 from sim.later import later
 from sim.loading.scenario import Loaded
+from sim.plain import as_text, inside, under
 from sim.spec.scenario import Scenario
 
 with later():
@@ -57,6 +58,7 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
         "scenario_sha256": hashlib.sha256(to_json(loaded.resolved()).encode()).hexdigest(),
         "profiles_sha256": {name: sha256(catalog.path(name)) for name in profiles},
         **({"convention_sha256": {counted: sha256(catalog.path(counted))}} if counted is not None else {}),
+        **_electricity(loaded),
         "inputs_sha256": {
             str(path): sha256(path) if path.is_file() else (known_sha256 or {})[str(path)] for path in inputs
         },
@@ -72,6 +74,27 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
         "wall_s": wall_s,
         "peak_memory_bytes": peak,
     }
+
+
+def _electricity(loaded: Loaded) -> dict[str, dict[str, str]]:
+    """Facts about electricity that sites rest on: tables of averages and sets of factors by their hashes, and what the
+    averages are."""
+    from sim.build.grid import described
+    from sim.results.files import sha256
+
+    catalog, regions, names = loaded.catalog, set[str](), set[str]()
+    waiting: list[Any] = [place.model_dump(mode="json") for place in loaded.scenario.places.values()]
+    while waiting:
+        part = waiting.pop()
+        waiting += [inner for _, inner in inside(part)]
+        if under(part, "kind") == "average":
+            regions.add(part["region"])
+        elif as_text(under(part, "factors")) is not None:
+            names.add(part["factors"])
+    names |= {catalog.region(code)[0].name for code in regions}
+    hashes = {name: sha256(catalog.path(name)) for name in sorted(names)}
+    averages = {code: described(code, catalog) for code in sorted(regions)}
+    return ({"factors_sha256": hashes} if hashes else {}) | ({"averages": averages} if averages else {})
 
 
 def _is_here(package: str) -> bool:

@@ -45,11 +45,16 @@ class Table:
         if wanted not in self.names:
             known = ", ".join(self.names)
             raise InputError.one(self.file, f"has no column '{wanted}'; its columns are: {known}", line=1)
-        return self.names.index(wanted)
+        return self._only(wanted)
+
+    def _only(self, name: str) -> int:
+        if self.names.count(name) > 1:
+            raise InputError.one(self.file, f"has two columns '{name}'", line=1)
+        return self.names.index(name)
 
     def first_of(self, *names: str) -> int | None:
         """Index of the first of ``names`` that is a column's; None where none is."""
-        return next((self.names.index(name) for name in names if name in self.names), None)
+        return next((self._only(name) for name in names if name in self.names), None)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row that is not blank, with its line."""

@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import Document, KeyPath, Place, from_mapping, read_document
 from sim.errors import InputError
+from sim.paths import written_over
 from sim.reading import is_file
 from sim.spec.ranges import Range, read_range
 from sim.validation import Spec, mapping_or, validate
@@ -117,6 +118,13 @@ def load_search(source: str | Path | Mapping[str, Any]) -> LoadedSearch:
         document, folder = read_document(Path(source)), Path(source).parent
     problems = list(document.problems)
     spec = validate(SearchFile, document, problems=problems)
+    if spec is not None:
+        searched = spec.optimize.over
+        problems += [
+            document.problem(("optimize", "over", outer), f"takes away what '{inner}' sets; write it before that")
+            for inner, outer in written_over([*spec.set, *searched])
+            if outer in searched
+        ]
     if problems or spec is None:
         raise InputError(problems)
     beside = folder / spec.base

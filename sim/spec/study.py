@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from sim.documents import Document, KeyPath, from_mapping, read_document
 from sim.errors import InputError, Problem
 from sim.mistaken import no_scenario
+from sim.paths import written_over
 from sim.plain import one_or_more
 from sim.profiles.catalog import shipped_folder
 from sim.quantities import Bytes, PositiveDuration
@@ -210,6 +211,12 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
             for path in axis.paths
             if written[path] > (0 if axis.when else 1)
         ]
+    axis_of = {path: axis.name for axis in axes for path in axis.paths}
+    problems += [
+        document.problem(("axes", axis_of[outer]), f"'{outer}' takes away what '{inner}' sets; write it before that")
+        for inner, outer in written_over([*spec.set, *axis_of])
+        if outer in axis_of
+    ]
     problems += _misplaced_conditions(axes, document)
     least = _fewest_points(spec, axes)
     if least > MOST_POINTS:

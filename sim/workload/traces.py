@@ -231,7 +231,10 @@ def trace_formats() -> dict[str, TraceFormat]:
 
 
 def _pick(path: Path, names: Sequence[str], *, json: bool, wanted: str | None) -> TraceFormat:
-    """The format that needs the most of the columns that are there."""
+    """The format that needs the most of the columns that are there, each once."""
+    twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
+    if twice is not None:
+        raise InputError.one(str(path), f"has two columns '{twice}'", line=1)
     formats = sorted(trace_formats().values(), key=lambda one: (one.json, -len(one.columns) if one.json else 0))
     for one in formats:
         if one.json == json and wanted in (None, one.name) and set(one.columns) <= set(names):

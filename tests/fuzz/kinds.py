@@ -42,7 +42,7 @@ from sim.units import DAY_NS
 from sim.workload.request_file import read_interval_counts, read_request_times
 from sim.workload.servegen import read_lengths, read_windows
 from sim.workload.traces import read_trace
-from tests.fuzz import sound, trees
+from tests.fuzz import columns, sound, trees
 from tests.fuzz.fragments import Fragments
 from tests.fuzz.guard import NonsenseError
 from tests.fuzz.invariants import must_hold, same_again
@@ -538,6 +538,8 @@ def _kinds() -> Iterator[tuple[str, Kind]]:
     yield "step-table", Kind(1, _file(sound.STEPS.encode, "steps.csv", "csv", lambda path: read_step_table(str(path))))
     for name in sound.RECORDINGS:
         yield f"recording-{name.replace(' ', '-')}", Kind(1.5, _recording(name))
+    for name, weight, case in columns.cases():
+        yield name, Kind(weight, case)
     yield "clock-table", Kind(0.5, _file(sound.clock_table, "clock.csv", "csv", _clock_table))
     yield "load-table", Kind(0.7, _file(sound.load_table, "loads.csv", "csv", _load_table))
     yield "run-folder", Kind(3, _run_folder, before=finished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,12 @@ def read_columns(path: Path, label: str, numbers: Sequence[str]) -> tuple[npt.ND
         table = pd.read_csv(text, dtype=str, keep_default_na=False, engine="c")
     except (ValueError, OverflowError) as error:  # pandas' ParserError is a ValueError
         raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
+    first = text.getvalue().lstrip("\r\n").splitlines()[0]
+    written = [name.strip() for name in next(csv.reader([first]), [])]  # pandas calls the second of two otherwise
     table.columns = [name.strip() for name in table.columns]
+    twice = [name for name in (label, *numbers) if written.count(name) > 1]
+    if twice:
+        raise InputError.one(str(path), f"has two columns '{twice[0]}'", line=1)
     absent = [name for name in (label, *numbers) if name not in table.columns]
     if absent:
         raise InputError.one(str(path), f"has no column '{absent[0]}'", line=1)

@@ -22,6 +22,7 @@ from sim.profiles.ranges import numbers_of
 from sim.profiles.sourced import Sourced
 from sim.results.explain.lines import MADE
 from sim.results.explain.run import Explained
+from sim.results.formats import flow
 from sim.results.profile_tables import citation
 
 WEAKEST_FIRST = ("assumed", "derived", "cited", "datasheet", "calibrated", "measured", "stated")
@@ -55,14 +56,7 @@ def weakest(inputs: Sequence[Input]) -> str:
 
 def stated(name: str, value: Any) -> Input:
     """What the scenario says."""
-    return Input(name, _short(value), "stated", "the scenario")
-
-
-def _short(value: Any) -> str:
-    mapping, items = as_mapping(value), as_list(value)
-    if mapping is not None:
-        return "{" + ", ".join(f"{name}: {_short(inner)}" for name, inner in mapping.items()) + "}"
-    return "[" + ", ".join(map(_short, items)) + "]" if items is not None else str(value)
+    return Input(name, flow(value), "stated", "the scenario")
 
 
 def sourced(profile: Any, path: str, one: Sourced[Any]) -> Input:

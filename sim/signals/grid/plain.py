@@ -77,6 +77,8 @@ def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> 
             line = int(np.flatnonzero(pc.is_null(times).to_numpy(zero_copy_only=False))[0]) + 1
             raise InputError.one(file, f"'{time_column}' is blank", line=line)
         starts = pc.cast(times, pa.timestamp("ns", tz=times.type.tz)).to_numpy().astype("datetime64[ns]")
+        if not _may_be_numbers(values.type):
+            raise InputError.one(file, f"'{column}' is not a column of numbers, but of {values.type}")
         numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
     except (ValueError, pa.ArrowException) as error:
         raise InputError.one(file, f"cannot be read: {error}") from None
@@ -88,6 +90,15 @@ def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> 
     if times.type.tz is None:
         starts_ns = _of_local(file, time_column, starts_ns, labels)
     return Rows(file, starts_ns, numbers[:, np.newaxis], range(1, len(numbers) + 1), at_end=labels.at_end())
+
+
+def _may_be_numbers(kind: Any) -> bool:
+    """Whether a column of such values is numbers, or text that may spell them; truth, times and lists are none."""
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = ("integer", "floating", "decimal", "string", "large_string", "null")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
 
 
 def _of_local(file: str, name: str, naive_ns: Ints, labels: Labels) -> Ints:

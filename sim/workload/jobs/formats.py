@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+import numpy as np
+
 from sim.errors import InputError
 from sim.workload.jobs.cells import Cells
 from sim.workload.jobs.columns import Columns
@@ -152,4 +154,6 @@ def rows_of(
         cells = Cells(table, opened.file, opened.report)
         if not lines.ended and len(table.line) and not any(one.cut for one in table.odd):
             opened.report.note(UNENDED, [int(table.line[-1])], 1)
-        yield Read(cells, read(cells, opened), by_clock)
+        with np.errstate(over="ignore"):  # what is infinite in ns or MiB is refused as more than there can be
+            columns = read(cells, opened)
+        yield Read(cells, columns, by_clock)

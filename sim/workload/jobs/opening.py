@@ -6,11 +6,12 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from sim.errors import InputError, Problem
 from sim.reading import open_regular, open_text, read_parquet
 
 PARQUET = b"PAR1"
@@ -27,6 +28,21 @@ def text_of(path: Path) -> Iterator[IO[str]]:
         with open_text(path) as text:
             yield text
         return
+    table = read_parquet(path)
+    faults = [
+        Problem(str(path), None, "", f"'{name}' is a column of {kind}; write numbers, texts or times, or leave it out")
+        for name, kind in zip(table.column_names, table.schema.types, strict=True)
+        if not _is_plain(kind)
+    ]
+    if faults:
+        raise InputError(faults)
     written = pa.BufferOutputStream()
-    pacsv.write_csv(read_parquet(path), written)
+    pacsv.write_csv(table, written)
     yield io.TextIOWrapper(pa.BufferReader(written.getvalue()), encoding="utf-8", newline="")
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether CSV says all of it. A duration's bare number would lose its unit: 10 minutes be 600,000,000."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = ("integer", "floating", "decimal", "string", "large_string", "boolean", "timestamp", "date", "null")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)

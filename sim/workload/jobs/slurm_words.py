@@ -96,11 +96,17 @@ def resources(text: str) -> Resources:
     )
 
 
+MOST_COUNTED = 1 << 53
+
+
 def _count(text: str) -> int:
     found = _SIZE.match(text)
     if found is None or found[2] not in _COUNT or found[3]:
         raise BadRowError(f"a count of {short(repr(text))}")
-    return round(float(found[1]) * _COUNT[found[2]])
+    count = float(found[1]) * _COUNT[found[2]]
+    if count > MOST_COUNTED:
+        raise BadRowError(f"a count of {short(repr(text))}, more than there can be")
+    return round(count)
 
 
 def tasks_of(job_id: str) -> int:
