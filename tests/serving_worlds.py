@@ -41,6 +41,10 @@ class Pool(Protocol):
     @property
     def instants(self) -> int: ...
     @property
+    def passed(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
+    @property
     def in_system(self) -> int: ...
     @property
     def counts(self) -> dict[str, int]: ...
@@ -267,7 +271,11 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
     for index in range(len(world.roles)):
         pool.start(index)
     end = 3_600 * 10**9
+    pool.advance(max([int(world.chunks[-1].arrival_ns[-1]), *(at for at, _, _ in world.actions[-1:])]))
+    seen.append(pool.is_over)
     seen.append(pool.advance(end, idle_ends=True))
+    if instants:
+        seen.append(pool.passed)
     pool.advance(end)
     seen.append(pool.in_system)
     seen.append([pool.load(i) for i in range(len(world.roles))])

@@ -7,9 +7,10 @@ from unittest import mock
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sim.engine.serving import laying
-from sim.workload.routers import ROUTERS
+from sim.engine.serving import feed, laying, plan
+from sim.workload.routers import ROUTERS, Router
 from tests.repeats import repeats
 from tests.serving_worlds import World, observe, worlds
 
@@ -34,6 +35,29 @@ def test_following_replicas_one_after_the_other_changes_nothing(world: World) ->
     """Nor does it where rows and instants are so many that their memory has to grow meanwhile."""
     together = observe(world, "fast", instants=True)
     with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9):
+        assert observe(world, "fast", instants=True) == together
+
+
+@given(worlds(most_replicas=20, most_requests=120), st.sampled_from(laying.BLIND), st.booleans(), st.integers(1, 40))
+@settings(max_examples=100)
+def test_following_them_from_the_first_arrival_on_changes_nothing(
+    world: World, router: Router, split: bool, most_known: int
+) -> None:
+    """Where the router does not look at replicas. Only part of what arrives may be known at a time."""
+    blind = replace(
+        world.settings,
+        router=ROUTERS.index(router),
+        rows=False,
+        hash_blocks=0,
+        timeout_ns=-1,
+        queue_limit=-1,
+        concurrency=0,
+    )
+    actions = world.actions if split else []
+    world = replace(world, settings=blind, roles=[plan.ANY] * len(world.roles), actions=actions)
+    together = observe(world, "fast", instants=True)
+    assert observe(world, "fast") == observe(world, "reference")
+    with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9), mock.patch.object(feed, "MOST_KNOWN", most_known):
         assert observe(world, "fast", instants=True) == together
 
 

@@ -23,6 +23,8 @@ FEWEST_APART = 64
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
 COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k.BY_TOKENS, "least-kv": k.BY_KV}
 """What routers compare of all replicas, where it is not the number of their requests."""
+BLIND = ("round-robin", "random")
+"""Routers that do not look at replicas."""
 SLOPES = {
     "pair": p.PAIR,
     "read": p.READ,
@@ -49,6 +51,8 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
     balances = compared and ROUTERS[settings.router] == "prefix-affinity"
     apart = n >= FEWEST_APART and all(role == p.ANY for role in roles)
     apart = apart and settings.timeout_ns < 0 and not settings.concurrency
+    blind = apart and ROUTERS[settings.router] in BLIND and settings.queue_limit < 0
+    blind = blind and not (settings.rows or settings.hash_blocks)  # who finishes first depends on slots, in a tie
     stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
         "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
         "kv_step": settings.kv_step,
@@ -58,6 +62,7 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
         "n_leaves": leaves,
         "n_replicas": n,
         "apart": apart,
+        "blind": blind,
         "followed": -1,
         "ended_room": FIRST_ROWS if apart else 0,
         "compared": compared,
@@ -80,9 +85,14 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
         "free": FIRST_SLOTS,
         "sent": FIRST_SLOTS,
         "hashes": 0,
+        "arrivals": 0,
+        "sessions": 0,
+        "classes": 0,
+        "after": 0,
         "replicas": n,
         "open": ROLES,
         "touched": n,
+        "inboxes": n,
         "loads": n,
         "ends": 2 * leaves,
         "ended": FIRST_ROWS if apart else 0,
@@ -99,6 +109,7 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
     for name, count in rows.items():
         memory.place_empty(name, count)
     memory.rows["accept"][:] = settings.accept
+    memory.rows["inboxes"]["head"] = -1
     for tree in ("ends", "weights", "heaviest"):
         memory.rows[tree][:] = k.NEVER
     memory.rows["open"]["replicas"] = memory.addresses(np.zeros((ROLES, n), dtype=np.int64))

@@ -207,6 +207,15 @@ class Entry(Record):
     """Next entry of its bucket, or of the free ones, plus 1; 0: none."""
 
 
+class Arrival(Record):
+    """A request that is known to arrive."""
+
+    at_ns: int
+    prompt: Small
+    """Tokens."""
+    output: Small
+
+
 class Open(Record):
     """The replicas that requests for a role may go to, in the order of their indices."""
 
@@ -258,10 +267,12 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     n_free_seats: int
     sent: Rows[Small]
     """Slots of requests on their way back to the router."""
-    arrivals: Rows[int]
-    """When requests that are known of arrive; what they are stands in the columns below."""
-    prompts: Rows[int]
-    outputs: Rows[int]
+    arrivals: Rows[Arrival]
+    """In order; what else is known of them stands in the columns below."""
+    after: Rows[Small]
+    """The next of those that go to the same replica, or -1."""
+    inboxes: Rows[Queue]
+    """By replica: the first and the last of those that will go to it."""
     sessions: Rows[int]
     classes: Rows[int]
     """Their ``priority``."""
@@ -273,13 +284,17 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     closed: int
     """Whether no more arrivals will come."""
     ordinal: int
-    """Requests that have arrived."""
+    """Requests that have arrived before the first of ``arrivals``."""
     hashes: Rows[int]
     """Hashed blocks of prompts."""
     replicas: Rows[Replica]
     n_replicas: int
     apart: int
     """Whether replicas know nothing of each other once all has arrived and nothing is due; see ``kernel.apart``."""
+    blind: int
+    """Whether they do not before, either."""
+    horizon_ns: int
+    """Up to where each is followed by itself."""
     followed: int
     """Index of the replica that is followed by itself, or -1."""
     apart_ns: int

@@ -67,6 +67,7 @@ class ReferencePool:
         With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
         """
         state = self._state
+        before = state.instants
         if not state.began:
             state.began = True
             for _ in range(state.settings.concurrency):
@@ -84,6 +85,7 @@ class ReferencePool:
             begin_iterations(state)
         if not (idle_ends and now is None and not state.live):
             state.pass_to(until_ns)
+        self.passed = state.instants - before
         return state.now
 
     def next_event_ns(self) -> int:
@@ -188,6 +190,11 @@ class ReferencePool:
     def in_system(self) -> int:
         """Number of requests neither finished nor given up, retries under way included."""
         return len(self._state.live)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be done, nor will anything come."""
+        return not self.in_system and self.next_event_ns() < 0
 
     @property
     def backlog(self) -> int:
