@@ -26,7 +26,7 @@ DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
 """What a replica keeps of its work until it is asked."""
 NOW, IDLE_ENDS, N_ENDED, N_BACKLOG = (WORD_OF[name] for name in ("now", "idle_ends", "n_ended", "n_backlog"))
-BLIND, CLOSED, INSTANTS = (WORD_OF[name] for name in ("blind", "closed", "instants"))
+EARLY, CLOSED, INSTANTS, SINCE = (WORD_OF[name] for name in ("early", "closed", "instants", "since_ns"))
 
 
 call = loaded(SERVING)
@@ -49,7 +49,8 @@ class FastPool:
         self._taken: list[Ints] = []
         self._put_off_ns: int | None = None
         self.passed = 0
-        """At how many instants it stopped in the last ``advance``."""
+        """At how many instants it stopped by itself in the last ``advance``, if that was not put off; none is within a
+        run of iterations."""
         memory = self._memory = Memory()
         self._address, self._pool, self._words, self._rows = memory.address, memory.pool, memory.words, memory.rows
         lay_pool(memory, settings, roles, kv_blocks)
@@ -73,28 +74,28 @@ class FastPool:
         more is known of what arrives, the longer each is followed by itself, in memory that stays in the processor's
         caches.
         """
-        if not idle_ends and self._words[BLIND] and self._feed.reaches(until_ns):
+        if not idle_ends and self._words[EARLY] and self._feed.reaches(until_ns):
             self._put_off_ns = until_ns
             return until_ns
         if not (self._words[CLOSED] and self._rows["open"]["n"][p.PREFILL]):
             self._bring()
-        since_ns, self._put_off_ns = self._put_off_ns, None
         before = self._words[INSTANTS]
-        ahead = self._run(until_ns, since_ns, idle_ends=idle_ends)
-        self.passed = ahead if since_ns is not None else self._words[INSTANTS] - before
+        since_ns, self._put_off_ns = self._put_off_ns, None
+        self._run(until_ns, self._words[NOW] if since_ns is None else since_ns, idle_ends=idle_ends)
+        self.passed = self._words[INSTANTS] - before
         return self._words[NOW]
 
     def _bring(self) -> None:
         """Does what was put off."""
         if self._put_off_ns is not None:
             until_ns, self._put_off_ns = self._put_off_ns, None
-            self._run(until_ns, None)
+            self._run(until_ns, until_ns)
 
-    def _run(self, until_ns: int, since_ns: int | None, *, idle_ends: bool = False) -> int:
-        """Has the kernel advance; returns at how many instants after ``since_ns`` it stopped, as far as replicas were
-        followed one after the other."""
-        self._words[IDLE_ENDS] = idle_ends
-        first, ahead = len(self._taken), 0
+    def _run(self, until_ns: int, since_ns: int, *, idle_ends: bool = False) -> None:
+        """Has the kernel advance. Where it stops while replicas are followed one after the other is counted after
+        ``since_ns`` alone."""
+        self._words[IDLE_ENDS], self._words[SINCE] = idle_ends, since_ns
+        first = len(self._taken)
         self._feed.ask_again()
         while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
             if reason == k.NEED_ARRIVALS:
@@ -110,9 +111,7 @@ class FastPool:
                 self._grow_ended()
             else:
                 self._flush_rows()
-        if self._words[N_ENDED]:
-            ahead = self._put_in_order(first, since_ns)
-        return ahead
+        self._put_in_order(first)
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1. Cuts no run short."""
@@ -149,6 +148,9 @@ class FastPool:
         """Brings up replicas that have not been up before, at one cost; nothing may wait for them."""
         self._bring()
         self._columns[indices, self._cost_at] = self._costs[cost]
+        if list(indices) == list(range(len(indices))):
+            call(self._address, k.START_ALL, len(indices))
+            return
         for index in indices:
             call(self._address, k.START, index)
 
@@ -178,6 +180,8 @@ class FastPool:
         """Takes a replica away with everything on it; its requests begin anew elsewhere."""
         self._bring()
         lost = call(self._address, k.KILL, index)
+        sent = self._rows["sent"][:lost]
+        sent[:] = sent[np.argsort(self._rows["requests"]["ordinal"][sent])]  # as they came, whatever slots they have
         call(self._address, k.OPEN_OR_CLOSE, index)
         self._make_room_for(lost)
         call(self._address, k.SEND_AGAIN, lost)
@@ -254,12 +258,6 @@ class FastPool:
         return not self.in_system and self.next_event_ns() < 0
 
     @property
-    def instants(self) -> int:
-        """Number of instants at which it stopped by itself: runs of iterations have none within."""
-        self._bring()
-        return self._words[INSTANTS]
-
-    @property
     def backlog(self) -> int:
         """Number of requests that wait because no replica is up."""
         self._bring()
@@ -313,22 +311,19 @@ class FastPool:
         self._memory.grow("ended", room)
         self._pool["ended_room"] = room
 
-    def _put_in_order(self, first: int, since_ns: int | None) -> int:
-        """Replicas were followed one after the other: at how many instants anything happened, each counted once, and
-        rows taken since there were ``first`` as they would be, had all been followed together. Returns how many of the
-        instants were after ``since_ns``, or after all."""
+    def _put_in_order(self, first: int) -> None:
+        """Where replicas were followed one after the other: at how many instants anything happened, each counted once,
+        and rows taken since there were ``first`` as they would be, had all been followed together."""
         ended = self._rows["ended"][: self._words[N_ENDED]]
+        if not len(ended):
+            return
         ended.sort()
-        are_others = ended[1:] != ended[:-1]
-        self._pool["instants"] += 1 + np.count_nonzero(are_others)
-        after = len(ended) if since_ns is None else int(np.searchsorted(ended, since_ns, side="right"))
-        ahead = np.count_nonzero(are_others[after - 1 :]) if after else 1 + np.count_nonzero(are_others)
+        self._words[INSTANTS] += 1 + int(np.count_nonzero(ended[1:] != ended[:-1]))
         self._words[N_ENDED] = 0
         self._flush_rows()
         if self._taken[first:]:
             rows = np.concatenate(self._taken[first:])
             self._taken[first:] = [rows[np.argsort(rows[:, DONE_NS], kind="stable")]]
-        return int(ahead)
 
     def _make_room_for(self, requests: int) -> None:
         """Makes room for as many requests sent again, each of which may be rejected, retried or given a deadline."""

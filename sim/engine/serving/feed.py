@@ -15,7 +15,7 @@ from sim.workload.routers import ROUTERS
 MOST_KNOWN = 1 << 19
 """Arrivals that wait to be looked at together, when another chunk of them is fetched."""
 HASHES_AT_ONCE = 1 << 16
-BLIND, CLOSED, ORDINAL = (WORD_OF[name] for name in ("blind", "closed", "ordinal"))
+EARLY, CLOSED, ORDINAL = (WORD_OF[name] for name in ("early", "closed", "ordinal"))
 NEXT_ARRIVAL, N_ARRIVALS = (WORD_OF[name] for name in ("next_arrival", "n_arrivals"))
 
 
@@ -51,7 +51,7 @@ class Feed:
     def fetch(self, until_ns: int) -> None:
         """More arrivals, of which at most so many that wait to be looked at together."""
         self.fetch_once()
-        if self._words[BLIND]:
+        if self._words[EARLY]:
             self.reaches(until_ns)
 
     def fetch_once(self) -> None:
@@ -110,7 +110,7 @@ class Feed:
         for name in ("arrivals", "sessions", "classes", "after"):
             rows = self._rows[name]
             if is_small:
-                self._memory.place_empty(name, MOST_KNOWN + more if words[BLIND] else left + more)
+                self._memory.place_empty(name, MOST_KNOWN + more if words[EARLY] else left + more)
             if is_small or begin:
                 self._rows[name][:left] = rows[begin:end]
         words[ORDINAL] += begin

@@ -92,6 +92,9 @@ def dispatch(pool, request, role, turn):
     if limit >= 0 and not request.ready and replica.n_waiting >= limit and (replica.busy or replica.n_waiting):
         give_up(pool, request, p.REJECTED)
         return
+    replica.load.assigned += 1
+    replica.load.pending += pending_of(request)
+    weigh(pool, replica)
     give(pool, replica, request)
     if pool.n_leaves >= MANY and pool.router != ROUND_ROBIN:
         fetch_next(pool, pool.open[role], request, role, 4 + turn)
@@ -99,12 +102,9 @@ def dispatch(pool, request, role, turn):
 
 @inner
 def give(pool, replica, request):
-    """The request waits at a replica."""
+    """The request, which has been counted already, waits at a replica."""
     blocked = replica.n_waiting and pool.priorities == 1
     request.replica = replica.index
-    replica.load.assigned += 1
-    replica.load.pending += pending_of(request)
-    weigh(pool, replica)
     wait(pool, replica, request, False)
     # Who cannot enter before the batch changes need not cut the run short.
     if not replica.busy:

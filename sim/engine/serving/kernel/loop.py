@@ -39,6 +39,7 @@ from sim.engine.serving.records import (
     SEND_AGAIN,
     SETTLE_ALL,
     START,
+    START_ALL,
     UP,
     USER,
     WAITING,
@@ -260,6 +261,9 @@ def call(address, command, argument):
         for i in range(argument):
             settle(pool, pool.replicas[i])
         begin_touched(pool)
+    elif command == START_ALL:
+        for i in range(argument):
+            start(pool, pool.replicas[i])
     else:
         replica = pool.replicas[argument]
         if command == KILL:

@@ -113,15 +113,21 @@ def fetch_next(pool, choices, request, role, turn):
 @inner
 def better_of_two(pool, choices, ordinal, turn):
     """Of two at random the one with fewer requests."""
+    a, b = two_at_random(pool, choices, ordinal, turn)
+    return a if pool.loads[a].assigned <= pool.loads[b].assigned else b
+
+
+@inner
+def two_at_random(pool, choices, ordinal, turn):
+    """Any two of them, or the only one twice."""
     n = choices.n
     if n == 1:
-        return choices.replicas[0]
+        return choices.replicas[0], choices.replicas[0]
     a = np.int64(draw(pool.seed, ordinal, turn) % np.uint64(n))
     b = np.int64(draw(pool.seed, ordinal, turn + (1 << 32)) % np.uint64(n - 1))
     if b >= a:
         b += 1
-    a, b = choices.replicas[a], choices.replicas[b]
-    return a if pool.loads[a].assigned <= pool.loads[b].assigned else b
+    return choices.replicas[a], choices.replicas[b]
 
 
 @inner

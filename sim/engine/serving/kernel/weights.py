@@ -116,10 +116,15 @@ def weigh_all(pool):
 @inner
 def raise_ends(pool):
     """The tree of earliest ends from those of all replicas, for the same reason."""
-    leaves = pool.n_leaves
     for i in range(pool.n_replicas):
-        pool.ends[leaves + i] = pool.replicas[i].end_ns
-    for node in range(leaves - 1, 0, -1):
+        pool.ends[pool.n_leaves + i] = pool.replicas[i].end_ns
+    raise_nodes(pool)
+
+
+@inner
+def raise_nodes(pool):
+    """The nodes of that tree from its leaves."""
+    for node in range(pool.n_leaves - 1, 0, -1):
         pool.ends[node] = min(pool.ends[2 * node], pool.ends[2 * node + 1])
 
 

@@ -45,6 +45,8 @@ class ReferencePool:
             ],
             largest_request(roles, kv_blocks),
         )
+        self.passed = 0
+        """At how many instants anything happened by itself in the last ``advance``."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -55,11 +57,6 @@ class ReferencePool:
     def sketches(self) -> Ints:
         """Sketches (m, n) of times, by ``SKETCHES``."""
         return self._state.sketches
-
-    @property
-    def instants(self) -> int:
-        """Number of instants at which anything has happened by itself."""
-        return self._state.instants
 
     def advance(self, until_ns: int, *, idle_ends: bool = False) -> int:
         """Simulates everything up to and including ``until_ns``; returns how far it is.
@@ -138,7 +135,7 @@ class ReferencePool:
         replica = state.replicas[index]
         settle(state, replica)
         lost = sorted(
-            (q for q in state.live.values() if q.replica is replica and q.where != AWAY), key=lambda q: q.slot
+            (q for q in state.live.values() if q.replica is replica and q.where != AWAY), key=lambda q: q.ordinal
         )
         fresh = Replica(index, replica.role, replica.blocks, replica.cost)
         fresh.waiting = [deque() for _ in range(state.settings.priorities)]
