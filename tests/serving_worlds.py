@@ -39,7 +39,9 @@ class Pool(Protocol):
     def take_rows(self) -> Ints: ...
     def next_event_ns(self) -> int: ...
     @property
-    def instants(self) -> int: ...
+    def passed(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
     @property
     def in_system(self) -> int: ...
     @property
@@ -235,7 +237,7 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
 
 def observe(world: World, engine: str, *, instants: bool = False) -> list[object]:
     """Everything that can be seen of a world from outside, in the order in which it is seen; with ``instants`` at how
-    many the pool has stopped, too, which the engines do at others."""
+    many the pool has stopped, too, which the engines do at others. Without rows all but the last may be put off."""
     pool = build(engine, world.settings, world.chunks, costs=world.costs, roles=world.roles, blocks=world.blocks)
     seen: list[object] = []
     for i in range(len(world.roles)):
@@ -243,6 +245,8 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
     up = set(range(len(world.roles)))
     for at, kind, index in world.actions:
         pool.advance(at)
+        if instants and world.settings.rows:
+            seen.append(pool.passed)
         if kind == "kill":
             pool.kill(index)
             up.discard(index)
@@ -267,7 +271,11 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
     for index in range(len(world.roles)):
         pool.start(index)
     end = 3_600 * 10**9
+    pool.advance(max([int(world.chunks[-1].arrival_ns[-1]), *(at for at, _, _ in world.actions[-1:])]))
+    seen.append(pool.is_over)
     seen.append(pool.advance(end, idle_ends=True))
+    if instants:
+        seen.append(pool.passed)
     pool.advance(end)
     seen.append(pool.in_system)
     seen.append([pool.load(i) for i in range(len(world.roles))])
@@ -275,6 +283,4 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
     seen.append(pool.take_rows().tolist())
     seen.append(pool.counts)
     seen.append(pool.sketches.tolist())
-    if instants:
-        seen.append(pool.instants)
     return seen

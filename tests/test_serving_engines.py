@@ -7,11 +7,14 @@ from unittest import mock
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sim.engine.serving import laying
-from sim.workload.routers import ROUTERS
+from sim.engine.serving import feed, laying, plan
+from sim.workload.routers import ROUTERS, Router
 from tests.repeats import repeats
-from tests.serving_worlds import World, observe, worlds
+from tests.serving_worlds import ENGINES, World, build, chunk, observe, worlds
+
+COLUMN = {name: i for i, name in enumerate(plan.ROW_COLUMNS)}
 
 
 @given(worlds())
@@ -34,6 +37,47 @@ def test_following_replicas_one_after_the_other_changes_nothing(world: World) ->
     """Nor does it where rows and instants are so many that their memory has to grow meanwhile."""
     together = observe(world, "fast", instants=True)
     with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9):
+        assert observe(world, "fast", instants=True) == together
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_who_is_lost_with_a_replica_is_sent_again_in_the_order_of_arrival(engine: str) -> None:
+    """The first is done with when the fifth comes, which has its slot from then on, before that of the second."""
+    arrivals_ms, outputs = [0, 0, 0, 1, 50], [1, 90, 90, 90, 90]
+    came = chunk([ms * 1_000_000 for ms in arrivals_ms], [10] * 5, outputs)
+    rules = plan.Settings(max_num_seqs=4, max_num_batched_tokens=100, router=ROUTERS.index("round-robin"), rows=True)
+    pool = build(engine, rules, [came], roles=[plan.ANY] * 3)
+    for index in range(3):
+        pool.start(index)
+    pool.advance(100_000_000)
+    pool.kill(1)  # which has the second and the fifth
+    pool.advance(10**10)
+    told = {row[COLUMN["request"]]: row[COLUMN["replica"]] for row in pool.take_rows().tolist()}
+    assert (told[1], told[4]) == (2, 0)
+
+
+@given(
+    worlds(most_replicas=20, most_requests=120), st.sampled_from(list(laying.EARLY)), st.booleans(), st.integers(1, 40)
+)
+@settings(max_examples=100)
+def test_following_them_from_the_first_arrival_on_changes_nothing(
+    world: World, router: Router, split: bool, most_known: int
+) -> None:
+    """Where the router does not look at replicas. Only part of what arrives may be known at a time."""
+    blind = replace(
+        world.settings,
+        router=ROUTERS.index(router),
+        rows=False,
+        hash_blocks=0,
+        timeout_ns=-1,
+        queue_limit=-1,
+        concurrency=0,
+    )
+    actions = world.actions if split else []
+    world = replace(world, settings=blind, roles=[plan.ANY] * len(world.roles), actions=actions)
+    together = observe(world, "fast", instants=True)
+    assert observe(world, "fast") == observe(world, "reference")
+    with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9), mock.patch.object(feed, "MOST_KNOWN", most_known):
         assert observe(world, "fast", instants=True) == together
 
 

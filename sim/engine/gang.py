@@ -60,7 +60,15 @@ class Gang:
     ``kept``: whoever has it may keep it for the next of its jobs; False where a limit of power has taken it.
     """
 
-    def __init__(self, cluster: Cluster, owner: str, pool: str, slots: int, expected_ns: int | None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        owner: str,
+        pool: str,
+        slots: int,
+        expected_ns: int | None,
+        ready: simpy.Event | None = None,
+    ) -> None:
         self.owner = owner
         self.pool = pool
         self.slots = slots
@@ -68,7 +76,7 @@ class Gang:
         self.asked_ns = cluster.env.now_ns
         self.request: Request | None = None
         self.process: simpy.Process | None = cluster.env.active_process
-        self.ready: simpy.Event = cluster.env.event()
+        self.ready: simpy.Event = cluster.env.event() if ready is None else ready
         self.parts: dict[Node, int] = {}
         self.placed_ns: int | None = None
         self.on_placed: Callable[[], None] | None = None

@@ -25,10 +25,10 @@ def gangs_at(
     held: dict[Node, dict[Holder, Share]] = {}
     gangs, requests = [], []
     for own, of_own in zip(places, nodes, strict=True):
-        gang = Gang(cluster, owner, pool, slots, None)
+        gang = Gang(cluster, owner, pool, slots, None, ready)
         request = Request(owner, cluster.fleet.number(), (number,), slots, now_ns, None, gang=gang)
         gang.request, request.places = request, own
-        gang.ready, gang.placed_ns = ready, now_ns
+        gang.placed_ns = now_ns
         for place, node in zip(own, of_own, strict=True):
             gang.parts[node] = place.slots
             key = place.slots, node.hardware.gpu_idle_w

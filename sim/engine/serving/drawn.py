@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from sim.engine.courses import Course
 from sim.engine.serving.plan import Ints
-from sim.engine.serving.replicas import Pool, ReplicaGroup
+from sim.engine.serving.replicas import Pool, ReplicaGroup, Sums
 from sim.units import J_PER_NJ, NS_PER_S
 
 Floats = npt.NDArray[np.float64]
+WRAP = 1 << 64
 
 
 class Drawn:
@@ -28,19 +29,21 @@ class Drawn:
         self._single = all(len(own) == 1 for own in lanes)
         self._pool = pool
         self._sums: Ints = np.zeros((len(lanes), 3), dtype=np.int64)
+        self._listed: list[Sums] | None = None  # the same, until all of them change
         self._noted_ns: list[int] = []
         self._notes: list[Ints] = []
         self.dynamic_nj = 0
         """Of all replicas."""
 
-    def of(self, index: int) -> Ints:
-        """The sums (3,) of a replica, as they are now."""
-        found: Ints = self._sums[index].copy()
-        return found
+    def of(self, index: int) -> Sums:
+        """The sums of a replica, as they are now."""
+        return self.all()[index]
 
-    def all(self) -> Ints:
-        """The same of all of them, (replicas, 3)."""
-        return self._sums.copy()
+    def all(self) -> list[Sums]:
+        """The same of all of them."""
+        if self._listed is None:
+            self._listed = list(map(tuple, self._sums.tolist()))
+        return self._listed
 
     def take(self, index: int) -> None:
         """Asks the pool what a replica has drawn."""
@@ -48,10 +51,13 @@ class Drawn:
             taken = self._pool.take_energy(lane)
             if any(taken):
                 self._sums[index] += taken
+                if self._listed is not None:
+                    self._listed[index] = tuple(self._sums[index].tolist())
                 self.dynamic_nj += taken[1]
 
     def take_all(self) -> None:
         """Asks it of all of them at once."""
+        self._listed = None
         taken = self._pool.take_all()
         self._sums += taken if self._single else np.add.reduceat(taken, self._first, axis=0)
         self.dynamic_nj += int(taken[:, 1].sum())
@@ -71,12 +77,18 @@ class Drawn:
         return self._noted_ns[inside], [note[index] for note in self._notes[inside]]
 
 
-def at_work(drawn: Ints, span_ns: int, group: ReplicaGroup) -> tuple[int, float, float]:
-    """Of a replica that has ``drawn`` (3,) in a span: ns at work, and W of each GPU then and for hand-overs.
+def drawn_between(before: Sums, now: Sums) -> Sums:
+    """What a replica has drawn in between."""
+    first, second, third = [b - a if b >= a else b - a + WRAP for a, b in zip(before, now, strict=True)]
+    return first, second, third
+
+
+def at_work(drawn: Sums, span_ns: int, group: ReplicaGroup) -> tuple[int, float, float]:
+    """Of a replica that has ``drawn`` so much in a span: ns at work, and W of each GPU then and for hand-overs.
 
     Pipeline lanes overlap; together they cannot be at work for longer than the span.
     """
-    lanes_ns, dynamic_nj, link_nj = drawn.tolist()
+    lanes_ns, dynamic_nj, link_nj = drawn
     active_ns = min(lanes_ns, span_ns)
     dynamic_w = dynamic_nj * J_PER_NJ * NS_PER_S / group.gpus
     link_w = link_nj * J_PER_NJ * NS_PER_S / group.gpus / span_ns

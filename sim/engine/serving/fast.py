@@ -10,6 +10,7 @@ import numpy as np
 from sim.engine.kernels.loading import SERVING, loaded
 from sim.engine.serving import plan as p
 from sim.engine.serving import records as k
+from sim.engine.serving.feed import Feed
 from sim.engine.serving.laying import FIRST_ROWS, lay_costs, lay_pool, lay_replicas
 from sim.engine.serving.layout import WORD
 from sim.engine.serving.memory import WORD_OF, Memory
@@ -21,11 +22,11 @@ ROOMS = (1 << 14, 1 << 19)
 MANY_ENDED = 1 << 22
 """Instants, once the first room for them is full; most of it may stay untouched, too."""
 MOST_SLOTS = 1 << k.SLOT_BITS
-HASHES_AT_ONCE = 1 << 16
 DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
 """What a replica keeps of its work until it is asked."""
 NOW, IDLE_ENDS, N_ENDED, N_BACKLOG = (WORD_OF[name] for name in ("now", "idle_ends", "n_ended", "n_backlog"))
+EARLY, CLOSED, INSTANTS, SINCE = (WORD_OF[name] for name in ("early", "closed", "instants", "since_ns"))
 
 
 call = loaded(SERVING)
@@ -44,14 +45,16 @@ class FastPool:
         more: Callable[[], RequestChunk | None],
     ) -> None:
         self._set = settings
-        self._more = more
         self._counted = dict.fromkeys(p.COUNTS, 0)
         self._taken: list[Ints] = []
-        self._hashes_used = 0
-        self._unknown = False  # more may come, of which nothing is known yet
+        self._put_off_ns: int | None = None
+        self.passed = 0
+        """At how many instants it stopped by itself in the last ``advance``, if that was not put off; none is within a
+        run of iterations."""
         memory = self._memory = Memory()
         self._address, self._pool, self._words, self._rows = memory.address, memory.pool, memory.words, memory.rows
         lay_pool(memory, settings, roles, kv_blocks)
+        self._feed = Feed(memory, settings, more)
         self._costs = lay_costs(memory, costs)
         lay_replicas(memory, settings, roles, np.array(self._costs, np.int64)[list(cost_of)], kv_blocks)
         replicas = self._rows["replicas"].view(np.int64)
@@ -66,16 +69,38 @@ class FastPool:
     def advance(self, until_ns: int, *, idle_ends: bool = False) -> int:
         """Simulates everything up to and including ``until_ns``; returns how far it is.
 
-        With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
+        With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive. Where
+        nobody needs to know of it yet, and the router does not look at replicas, it is put off until somebody does: the
+        more is known of what arrives, the longer each is followed by itself, in memory that stays in the processor's
+        caches.
         """
-        self._words[IDLE_ENDS] = idle_ends
+        if not idle_ends and self._words[EARLY] and self._feed.reaches(until_ns):
+            self._put_off_ns = until_ns
+            return until_ns
+        if not (self._words[CLOSED] and self._rows["open"]["n"][p.PREFILL]):
+            self._bring()
+        before = self._words[INSTANTS]
+        since_ns, self._put_off_ns = self._put_off_ns, None
+        self._run(until_ns, self._words[NOW] if since_ns is None else since_ns, idle_ends=idle_ends)
+        self.passed = self._words[INSTANTS] - before
+        return self._words[NOW]
+
+    def _bring(self) -> None:
+        """Does what was put off."""
+        if self._put_off_ns is not None:
+            until_ns, self._put_off_ns = self._put_off_ns, None
+            self._run(until_ns, until_ns)
+
+    def _run(self, until_ns: int, since_ns: int, *, idle_ends: bool = False) -> None:
+        """Has the kernel advance. Where it stops while replicas are followed one after the other is counted after
+        ``since_ns`` alone."""
+        self._words[IDLE_ENDS], self._words[SINCE] = idle_ends, since_ns
         first = len(self._taken)
-        if self._unknown:
-            self._pool["n_arrivals"] = self._pool["next_arrival"]  # ask again
-            self._unknown = False
+        self._feed.ask_again()
         while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
             if reason == k.NEED_ARRIVALS:
-                self._feed()
+                self._feed.fetch(until_ns)
+                self._drain_counts()
             elif reason == k.NEED_SLOTS:
                 self._grow_slots()
             elif reason == k.NEED_FUTURE:
@@ -86,21 +111,20 @@ class FastPool:
                 self._grow_ended()
             else:
                 self._flush_rows()
-        if self._words[N_ENDED]:
-            self._put_in_order(first)
-        return self._words[NOW]
+        self._put_in_order(first)
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1. Cuts no run short."""
+        self._bring()
         pool, rows = self._pool, self._rows
         times = [int(rows["ends"][1])]
         if pool["n_future"]:
             times.append(int(rows["future"][0]["time_ns"]))
         if not self._set.concurrency:
             if pool["next_arrival"] == pool["n_arrivals"] and not pool["closed"]:
-                self._feed()
+                self._feed.fetch_once()
             if pool["next_arrival"] < pool["n_arrivals"]:
-                times.append(int(rows["arrivals"][pool["next_arrival"]]))
+                times.append(int(rows["arrivals"]["at_ns"][pool["next_arrival"]]))
         elif not pool["began"]:
             times.append(int(pool["now"]))
         earliest = min(times)
@@ -108,6 +132,7 @@ class FastPool:
 
     def open(self, index: int) -> None:
         """Brings a replica up; what waited for one goes on waiting until one is started."""
+        self._bring()
         replica = self._rows["replicas"][index]
         replica["up"], replica["draining"] = replica["up"] or k.UP, 0
         call(self._address, k.OPEN_OR_CLOSE, index)
@@ -115,18 +140,23 @@ class FastPool:
 
     def start(self, index: int) -> None:
         """Brings a replica up; what waited for one is handed out."""
-        if self.backlog:
+        if self.backlog:  # which has done what was put off
             self._make_room_for(self.backlog)
         call(self._address, k.START, index)
 
     def start_all(self, indices: Sequence[int], cost: int) -> None:
         """Brings up replicas that have not been up before, at one cost; nothing may wait for them."""
+        self._bring()
         self._columns[indices, self._cost_at] = self._costs[cost]
+        if list(indices) == list(range(len(indices))):
+            call(self._address, k.START_ALL, len(indices))
+            return
         for index in indices:
             call(self._address, k.START, index)
 
     def drain(self, index: int) -> None:
         """Drains a replica: it finishes what it has and is given nothing more."""
+        self._bring()
         self._rows["replicas"][index]["draining"] = 1
         call(self._address, k.OPEN_OR_CLOSE, index)
 
@@ -140,6 +170,7 @@ class FastPool:
 
     def resume(self, index: int) -> None:
         """It goes on."""
+        self._bring()
         replica = self._rows["replicas"][index]
         if replica["up"] == k.PAUSED:
             replica["up"] = k.UP
@@ -147,13 +178,17 @@ class FastPool:
 
     def kill(self, index: int) -> None:
         """Takes a replica away with everything on it; its requests begin anew elsewhere."""
+        self._bring()
         lost = call(self._address, k.KILL, index)
+        sent = self._rows["sent"][:lost]
+        sent[:] = sent[np.argsort(self._rows["requests"]["ordinal"][sent])]  # as they came, whatever slots they have
         call(self._address, k.OPEN_OR_CLOSE, index)
         self._make_room_for(lost)
         call(self._address, k.SEND_AGAIN, lost)
 
     def set_cost(self, index: int, cost: int) -> None:
         """Sets the cost of a replica's iterations from its next one on (a power cap has changed)."""
+        self._bring()
         call(self._address, k.SETTLE, index)
         self._of_replicas[index * self._width + self._cost_at] = self._costs[cost]
 
@@ -169,6 +204,7 @@ class FastPool:
 
     def take_energy(self, index: int) -> tuple[int, int, int]:
         """Work since the last call, up to the last ``advance``: ns in iterations, dynamic nJ, and nJ of hand-overs."""
+        self._bring()
         call(self._address, k.SETTLE, index)
         words, first, (active, dynamic, link) = self._of_replicas, index * self._width, self._drawn
         active, dynamic, link = first + active, first + dynamic, first + link
@@ -178,6 +214,7 @@ class FastPool:
 
     def take_all(self) -> Ints:
         """``take_energy`` of every replica: (n, 3)."""
+        self._bring()
         call(self._address, k.SETTLE_ALL, len(self._columns))
         taken: Ints = self._columns[:, self._drawn]
         self._columns[:, self._drawn] = 0
@@ -193,12 +230,14 @@ class FastPool:
     @property
     def counts(self) -> dict[str, int]:
         """What has been counted so far, by the names of ``COUNTS``."""
+        self._bring()
         self._drain_counts()
         return dict(self._counted)
 
     @property
     def sketches(self) -> Ints:
         """Log-linear sketches (7, SKETCH_SIZE) of ``SKETCHES``."""
+        self._bring()
         found = self._rows["sketch"].reshape(len(p.SKETCHES), p.SKETCH_SIZE).copy()
         if not self._set.draft_tokens:  # a step brings one token: the kernel tells the two apart only where they differ
             found[p.SKETCHES.index("step_gap")] = found[p.SKETCHES.index("itl")]
@@ -207,20 +246,26 @@ class FastPool:
     @property
     def in_system(self) -> int:
         """Number of requests neither finished nor given up, retries under way included."""
+        self._bring()
         return int(self._pool["n_slots"] - self._pool["n_free"])
 
     @property
-    def instants(self) -> int:
-        """Number of instants at which it stopped by itself: runs of iterations have none within."""
-        return int(self._pool["instants"])
+    def is_over(self) -> bool:
+        """Whether nothing is left to be done, nor will anything come."""
+        at_ns = self._put_off_ns
+        if at_ns is not None and self._feed.is_known_from(at_ns):
+            return False
+        return not self.in_system and self.next_event_ns() < 0
 
     @property
     def backlog(self) -> int:
         """Number of requests that wait because no replica is up."""
+        self._bring()
         return self._words[N_BACKLOG]
 
     def _settled(self, index: int) -> np.void:
         """A replica that has booked what it has drawn up to the present."""
+        self._bring()
         call(self._address, k.SETTLE, index)
         found: np.void = self._rows["replicas"][index]
         return found
@@ -267,11 +312,13 @@ class FastPool:
         self._pool["ended_room"] = room
 
     def _put_in_order(self, first: int) -> None:
-        """Replicas were followed one after the other: at how many instants anything happened, each counted once, and
-        rows taken since there were ``first`` as they would be, had all been followed together."""
+        """Where replicas were followed one after the other: at how many instants anything happened, each counted once,
+        and rows taken since there were ``first`` as they would be, had all been followed together."""
         ended = self._rows["ended"][: self._words[N_ENDED]]
+        if not len(ended):
+            return
         ended.sort()
-        self._pool["instants"] += 1 + np.count_nonzero(ended[1:] != ended[:-1])
+        self._words[INSTANTS] += 1 + int(np.count_nonzero(ended[1:] != ended[:-1]))
         self._words[N_ENDED] = 0
         self._flush_rows()
         if self._taken[first:]:
@@ -303,57 +350,3 @@ class FastPool:
         self._counted["peak_blocks"] = peak
         self._memory.counts[:] = 0
         self._pool["counts"]["peak_blocks"] = peak
-
-    def _feed(self) -> None:
-        chunk = self._more()
-        if chunk is None:
-            self._pool["closed"] = 1
-            return
-        n = len(chunk.arrival_ns)
-        if not n:
-            self._await_more()
-            return
-        columns = {
-            "arrivals": chunk.arrival_ns,
-            "prompts": chunk.prompt_tokens,
-            "outputs": chunk.output_tokens,
-            "sessions": chunk.session,
-            "classes": chunk.priority,
-        }
-        if self._set.hash_blocks:
-            more = len(chunk.prefix_hashes)
-            self._make_room_for_hashes(more)
-            columns["first_hashes"] = self._hashes_used + chunk.prefix_start[:-1]
-            columns["hash_counts"] = np.diff(chunk.prefix_start)
-            self._rows["hashes"][self._hashes_used : self._hashes_used + more] = chunk.prefix_hashes
-            self._hashes_used += more
-        for name, column in columns.items():
-            self._memory.place(name, np.ascontiguousarray(column, np.int64))
-        self._pool["next_arrival"], self._pool["n_arrivals"] = 0, n
-        self._drain_counts()
-
-    def _await_more(self) -> None:
-        """Nothing comes as far as is known: an arrival that never comes stands there until something else is."""
-        self._memory.place("arrivals", np.full(1, k.NEVER, np.int64))
-        self._pool["next_arrival"], self._pool["n_arrivals"] = 0, 1
-        self._unknown = True
-
-    def _make_room_for_hashes(self, more: int) -> None:
-        """Room for the hashes of new arrivals: those of finished requests are forgotten, then the rows grow."""
-        place, requests = self._rows["hashes"], self._rows["requests"]
-        if self._hashes_used + more <= len(place):
-            return
-        live = np.flatnonzero(requests["hashes"] > 0)
-        live = live[np.argsort(requests["first_hash"][live])]  # so that none is written over before it has moved
-        start, lengths = requests["first_hash"][live], requests["hashes"][live]
-        upto = np.concatenate([[0], np.cumsum(lengths)])
-        requests["first_hash"][live] = upto[:-1]
-        begin = 0
-        while begin < len(live):  # a few at a time: where each comes from takes more room than they do
-            end = max(begin + 1, int(np.searchsorted(upto, upto[begin] + HASHES_AT_ONCE, side="right")) - 1)
-            shift = np.repeat((start - upto[:-1])[begin:end], lengths[begin:end])
-            place[upto[begin] : upto[end]] = place[shift + np.arange(upto[begin], upto[end])]
-            begin = end
-        self._hashes_used = int(upto[-1])
-        if self._hashes_used + more > len(place):
-            self._memory.stretch("hashes", 5 * (self._hashes_used + more) // 4)

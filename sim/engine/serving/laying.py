@@ -21,8 +21,16 @@ FIRST_BUCKETS = 1 << 12
 FEWEST_APART = 64
 """Replicas: of fewer all that is kept stays in the processor's caches, in whatever order they are followed."""
 COSTS = {"compute": p.COMPUTE, "memory": p.MEMORY, "capped": p.CAPPED, "energy": p.ENERGY}
+TIMES = [p.COMPUTE, p.MEMORY, p.CAPPED]
 COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k.BY_TOKENS, "least-kv": k.BY_KV}
 """What routers compare of all replicas, where it is not the number of their requests."""
+EARLY = {
+    "round-robin": k.BLIND,
+    "random": k.BLIND,
+    "join-shortest-queue": k.BY_NUMBER,
+    "power-of-two": k.BY_NUMBER,
+}
+"""What routers look at of replicas, where that is little enough for these to be followed one after the other."""
 SLOPES = {
     "pair": p.PAIR,
     "read": p.READ,
@@ -49,6 +57,11 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
     balances = compared and ROUTERS[settings.router] == "prefix-affinity"
     apart = n >= FEWEST_APART and all(role == p.ANY for role in roles)
     apart = apart and settings.timeout_ns < 0 and not settings.concurrency
+    early = EARLY.get(ROUTERS[settings.router], 0) if apart and settings.queue_limit < 0 else 0
+    if settings.rows or settings.hash_blocks:  # who finishes first depends on slots, in a tie
+        early = 0
+    if settings.draft_tokens and early != k.BLIND:  # an iteration may bring several tokens
+        early = 0
     stated = {name: value for name, value in asdict(settings).items() if name != "accept"} | {
         "block_shift": size.bit_length() - 1 if size & (size - 1) == 0 else -1,
         "kv_step": settings.kv_step,
@@ -58,6 +71,8 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
         "n_leaves": leaves,
         "n_replicas": n,
         "apart": apart,
+        "early": early,
+        "least_ns": k.NEVER,
         "followed": -1,
         "ended_room": FIRST_ROWS if apart else 0,
         "compared": compared,
@@ -80,9 +95,14 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
         "free": FIRST_SLOTS,
         "sent": FIRST_SLOTS,
         "hashes": 0,
+        "arrivals": 0,
+        "sessions": 0,
+        "classes": 0,
+        "after": 0,
         "replicas": n,
         "open": ROLES,
         "touched": n,
+        "inboxes": n,
         "loads": n,
         "ends": 2 * leaves,
         "ended": FIRST_ROWS if apart else 0,
@@ -99,6 +119,7 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
     for name, count in rows.items():
         memory.place_empty(name, count)
     memory.rows["accept"][:] = settings.accept
+    memory.rows["inboxes"]["head"] = -1
     for tree in ("ends", "weights", "heaviest"):
         memory.rows[tree][:] = k.NEVER
     memory.rows["open"]["replicas"] = memory.addresses(np.zeros((ROLES, n), dtype=np.int64))
@@ -115,6 +136,8 @@ def lay_costs(memory: Memory, costs: Sequence[StepCost]) -> list[int]:
 
 def _lay_cost(memory: Memory, cost: StepCost, row: np.void) -> None:
     row["ranks"] = cost.ranks
+    least = int(cost.table[:, 1:, TIMES].max(axis=2).min())
+    memory.pool["least_ns"] = min(int(memory.pool["least_ns"]), least >> p.FRACTION_BITS)
     for name, i in COSTS.items():
         slope, stated = row[name], cost.slope[i]
         for of, j in SLOPES.items():

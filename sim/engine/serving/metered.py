@@ -9,7 +9,7 @@ import numpy as np
 from sim.engine.clock import Clock
 from sim.engine.courses import Activity
 from sim.engine.node import Node
-from sim.engine.serving.drawn import Drawn, at_work, course_of, handed, waiting_stages_w
+from sim.engine.serving.drawn import Drawn, at_work, course_of, drawn_between, handed, waiting_stages_w
 from sim.engine.serving.replicas import ServingReplica
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 
@@ -41,7 +41,7 @@ class Metered:
         group, hardware = replica.group, node.hardware
         before, now = replica.seen.get(node, replica.begun), self._drawn.of(replica.index)
         replica.seen[node] = now
-        active_ns, active_w, link_w = at_work(now - before, end_ns - start_ns, group)
+        active_ns, active_w, link_w = at_work(drawn_between(before, now), end_ns - start_ns, group)
         course, rest_ns = None, end_ns - start_ns - active_ns
         noted_ns, noted = self._drawn.between(replica.index, start_ns, end_ns)
         if noted_ns:
@@ -76,7 +76,7 @@ class Metered:
         replica.read = self._drawn.of(replica.index)
         span_ns = max(1, now_ns - replica.read_ns)
         replica.read_ns = now_ns
-        lanes_ns, *nj = (replica.read - before).tolist()
+        lanes_ns, *nj = drawn_between(before, replica.read)
         active_ns = min(lanes_ns, span_ns)
         watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
         watts += float(waiting_stages_w(lanes_ns, active_ns, group)) * active_ns / span_ns

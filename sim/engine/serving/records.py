@@ -119,6 +119,8 @@ class Replica(Record, lines=True):
     """KV blocks of prefixes that nobody refers to."""
     start_ns: int
     """When the iteration, or the run, began."""
+    now_ns: int
+    """Where it is followed by itself: up to when it has been."""
     end_ns: int
     remainder: int
     """Of 2**-16 ns, carried from one iteration to the next."""
@@ -207,6 +209,15 @@ class Entry(Record):
     """Next entry of its bucket, or of the free ones, plus 1; 0: none."""
 
 
+class Arrival(Record):
+    """A request that is known to arrive."""
+
+    at_ns: int
+    prompt: Small
+    """Tokens."""
+    output: Small
+
+
 class Open(Record):
     """The replicas that requests for a role may go to, in the order of their indices."""
 
@@ -258,10 +269,12 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     n_free_seats: int
     sent: Rows[Small]
     """Slots of requests on their way back to the router."""
-    arrivals: Rows[int]
-    """When requests that are known of arrive; what they are stands in the columns below."""
-    prompts: Rows[int]
-    outputs: Rows[int]
+    arrivals: Rows[Arrival]
+    """In order; what else is known of them stands in the columns below."""
+    after: Rows[Small]
+    """The next of those that go to the same replica, or -1."""
+    inboxes: Rows[Queue]
+    """By replica: the first and the last of those that will go to it."""
     sessions: Rows[int]
     classes: Rows[int]
     """Their ``priority``."""
@@ -273,13 +286,22 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     closed: int
     """Whether no more arrivals will come."""
     ordinal: int
-    """Requests that have arrived."""
+    """Requests that have arrived before the first of ``arrivals``."""
     hashes: Rows[int]
     """Hashed blocks of prompts."""
     replicas: Rows[Replica]
     n_replicas: int
     apart: int
     """Whether replicas know nothing of each other once all has arrived and nothing is due; see ``kernel.apart``."""
+    early: int
+    """Whether they do not before, either: ``BLIND``, or ``BY_NUMBER`` where the router looks at how many requests they
+    have; else 0."""
+    handed: int
+    """Whether all arrivals up to ``horizon_ns`` are in inboxes."""
+    least_ns: int
+    """No iteration takes less."""
+    horizon_ns: int
+    """Up to where each is followed by itself."""
     followed: int
     """Index of the replica that is followed by itself, or -1."""
     apart_ns: int
@@ -290,7 +312,8 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     """Of the ns since then of all who wait in the end: those before they came, less those of who waits no longer."""
     left_running: int
     ended: Rows[int]
-    """Instants at which anything has happened to replicas that are followed one after the other."""
+    """Instants at which anything has happened to replicas that are followed one after the other, after ``since_ns``."""
+    since_ns: int
     ended_room: int
     n_ended: int
     loads: Rows[Load]
@@ -313,7 +336,7 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     idle_ends: int
     """Whether ``advance`` ends where nothing is left to do, once all arrivals are known."""
     instants: int
-    """At which anything has happened by itself."""
+    """At which anything has happened by itself, of those that are counted."""
     future: Rows[Event]
     future_room: int
     n_future: int
@@ -362,7 +385,10 @@ DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS, NEED_ENDE
 BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
 """``Pool.compared``."""
 
-ADVANCE, SETTLE, START, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL = range(9)
+BLIND, BY_NUMBER = 1, 2
+"""``Pool.early``."""
+
+ADVANCE, SETTLE, START, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL, START_ALL = range(10)
 """What ``fast`` wants of the kernel."""
 
 UP, PAUSED = 1, 2

@@ -15,9 +15,9 @@ from sim.engine.serving.plan import Ints, StepCost
 from sim.engine.serving.power import whole_w
 from sim.workload.provisioning import StartUp
 
-NOTHING: Ints = np.zeros(3, dtype=np.int64)
-"""Of what a replica draws."""
-NOTHING.flags.writeable = False
+Sums = tuple[int, int, int]
+"""Of what a replica draws: ns in iterations, dynamic nJ, and nJ of hand-overs."""
+NOTHING: Sums = (0, 0, 0)
 
 
 class Pool(Protocol):
@@ -28,9 +28,11 @@ class Pool(Protocol):
     @property
     def sketches(self) -> Ints: ...
     @property
-    def instants(self) -> int: ...
+    def passed(self) -> int: ...
     @property
     def in_system(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
     @property
     def backlog(self) -> int: ...
     def advance(self, until_ns: int, *, idle_ends: bool = False) -> int: ...
@@ -96,11 +98,11 @@ class ServingReplica:
     process: simpy.Process | None = None
     since_ns: int = 0
     index: int = 0
-    begun: Ints = field(default_factory=lambda: NOTHING)  # what was drawn in all when it came up
-    seen: dict[Node, Ints] = field(default_factory=dict)  # and when each node last asked
+    begun: Sums = NOTHING  # what was drawn in all when it came up
+    seen: dict[Node, Sums] = field(default_factory=dict)  # and when each node last asked
     caps_w: dict[str, float] = field(default_factory=dict)
     read_ns: int = 0
-    read: Ints = field(default_factory=lambda: NOTHING)
+    read: Sums = NOTHING
     shed: bool = False  # and not up again
     paused: bool = False
 

@@ -331,16 +331,19 @@ class ServingService:
             if over_ns is not None:
                 yield env.wait(over_ns - env.now_ns)
                 continue
-            next_ns = self._relay.look_ns() if self._relay is not None else self._pool.next_event_ns()
-            if self._relay is None and not self._all_fed and not plan.settings.concurrency:
-                next_ns = max(next_ns, self._last_arrival_ns)  # more arrivals follow these
+            if self._relay is not None:
+                next_ns = self._relay.look_ns()
+            elif self._all_fed or plan.settings.concurrency:
+                next_ns = self._pool.next_event_ns()
+            else:
+                next_ns = self._last_arrival_ns  # which has not come yet; more follow
             # Nothing is due where everything waits for a replica.
             yield env.wait(max(1, next_ns - env.now_ns)) if next_ns >= 0 else self._opening.next_look()
 
     @property
     def _is_over(self) -> bool:
         """Whether nothing is left to be done, nor will anything come."""
-        return self._all_fed and not self._pool.in_system and self._pool.next_event_ns() < 0
+        return self._all_fed and self._pool.is_over
 
     def _over_before(self, next_ns: int | None) -> int | None:
         """When the last request is over, if that is before anything else happens, at ``next_ns``; else None.
@@ -350,9 +353,8 @@ class ServingService:
         env = self._env
         if self._relay is not None or not self._all_fed or next_ns is None or next_ns <= env.now_ns + 1:
             return None
-        before = self._pool.instants
         at_ns = self._pool.advance(next_ns - 1, idle_ends=True)
-        self._skipped_instants += self._pool.instants - before
+        self._skipped_instants += self._pool.passed
         if not self._is_over:
             return None
         self._skipped_instants -= 1  # of these the clock comes to one

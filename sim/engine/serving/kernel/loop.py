@@ -3,33 +3,22 @@
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import at, entry, fetch, inner
+from sim.engine.serving.compiled import at, entry, inner
 from sim.engine.serving.kernel.ahead import look_ahead
 from sim.engine.serving.kernel.apart import are_apart, follow_all
+from sim.engine.serving.kernel.arrivals import arrive, attempt, dispatch
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.blocks import give_back_blocks, pending_of, rehash
 from sim.engine.serving.kernel.ends import end
-from sim.engine.serving.kernel.lives import finish, give_up, lose, reset
+from sim.engine.serving.kernel.lives import give_up, lose
 from sim.engine.serving.kernel.losing import kill
 from sim.engine.serving.kernel.opening import open_or_close
-from sim.engine.serving.kernel.queues import (
-    append,
-    drop_first,
-    first_to_end,
-    push,
-    stop_waiting,
-    touch,
-    unlink,
-    wait,
-)
-from sim.engine.serving.kernel.routing import ROUND_ROBIN, fetch_next, route
+from sim.engine.serving.kernel.queues import drop_first, first_to_end, push, stop_waiting, touch, unlink
 from sim.engine.serving.kernel.runs import settle, shorten
-from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.weights import weigh
 from sim.engine.serving.records import (
     ADVANCE,
     AWAY,
-    DEADLINE,
     DONE,
     HANDED_OVER,
     KILL,
@@ -50,6 +39,7 @@ from sim.engine.serving.records import (
     SEND_AGAIN,
     SETTLE_ALL,
     START,
+    START_ALL,
     UP,
     USER,
     WAITING,
@@ -57,85 +47,6 @@ from sim.engine.serving.records import (
 )
 
 pool_at = at(Pool)
-
-# Arrivals
-
-
-@inner
-def arrive(pool):
-    """The next arrival is in the system."""
-    i = pool.next_arrival
-    pool.next_arrival += 1
-    if pool.n_free:
-        pool.n_free -= 1
-        slot = pool.free[pool.n_free]
-    else:
-        slot = pool.n_slots
-        pool.n_slots += 1
-    request = pool.requests[slot]
-    prompt, output = pool.prompts[i], pool.outputs[i]
-    hash_tokens = pool.hash_blocks * pool.block_tokens
-    request.slot = slot
-    request.ordinal = pool.ordinal
-    pool.ordinal += 1
-    request.arrival_ns = pool.now
-    request.prompt, request.output, request.session = prompt, output, pool.sessions[i]
-    request.priority = min(pool.classes[i], pool.priorities - 1)
-    if hash_tokens:
-        request.first_hash = pool.first_hashes[i]
-        request.hashes = min(pool.hash_counts[i], prompt // hash_tokens)
-    request.seat, request.attempts = -1, 1
-    request.stamp += 1  # events of the slot's last tenant are stale
-    reset(request)
-    pool.counts.arrived += 1
-    if blocks_of(pool, prompt + output + pool.draft_tokens) > pool.largest:
-        pool.counts.too_long += 1
-        finish(pool, request, p.REJECTED)
-    else:
-        attempt(pool, request)
-
-
-@inner
-def attempt(pool, request):
-    """The request is sent to the router, with a deadline."""
-    if pool.timeout_ns >= 0:
-        push(pool, pool.now + pool.timeout_ns, DEADLINE, request.slot, request.stamp)
-    dispatch(pool, request, p.PREFILL, 0)
-
-
-@inner
-def dispatch(pool, request, role, turn):
-    """The request waits at a replica, or for one, or is rejected."""
-    r = route(pool, request, role, 4 * request.attempts + turn)
-    limit = pool.queue_limit
-    if r < 0:
-        if limit >= 0 and pool.n_backlog >= limit:
-            give_up(pool, request, p.REJECTED)
-            return
-        request.where, request.replica = WAITING, -1
-        pool.n_waiting += 1
-        pool.n_backlog += 1
-        append(pool, pool.backlog, request)
-        return
-    replica = pool.replicas[r]
-    fetch(replica)
-    if limit >= 0 and not request.ready and replica.n_waiting >= limit and (replica.busy or replica.n_waiting):
-        give_up(pool, request, p.REJECTED)
-        return
-    blocked = replica.n_waiting and pool.priorities == 1
-    request.replica = r
-    replica.load.assigned += 1
-    replica.load.pending += pending_of(request)
-    weigh(pool, replica)
-    wait(pool, replica, request, False)
-    if pool.n_leaves >= MANY and pool.router != ROUND_ROBIN:
-        fetch_next(pool, pool.open[role], request, role, 4 + turn)
-    # Who cannot enter before the batch changes need not cut the run short.
-    if not replica.busy:
-        touch(pool, replica)
-    elif not blocked and replica.n_running < pool.max_num_seqs and pool.prefill != p.STATIC:
-        shorten(pool, replica)
-
 
 # Events
 
@@ -221,14 +132,16 @@ def advance(pool, until):
             push(pool, pool.now, USER, -1, 0)
     open_arrivals = pool.concurrency == 0
     if pool.followed >= 0:
-        return follow_all(pool, until)
+        reason = follow_all(pool)
+        if reason != DONE or pool.horizon_ns == until:
+            return reason
     while True:
         ends = pool.ends[1]
         due = pool.future[0].time_ns if pool.n_future else NEVER
         arrival = NEVER
         if open_arrivals:
             if pool.next_arrival < pool.n_arrivals:
-                arrival = pool.arrivals[pool.next_arrival]
+                arrival = pool.arrivals[pool.next_arrival].at_ns
             elif not pool.closed:
                 return NEED_ARRIVALS
         now = min(min(ends, due), arrival)
@@ -241,8 +154,11 @@ def advance(pool, until):
             return DONE
         if now > until:
             break
-        if are_apart(pool):
-            return follow_all(pool, until)
+        if are_apart(pool, now, until):
+            reason = follow_all(pool)
+            if reason != DONE or pool.horizon_ns == until:
+                return reason
+            continue
         if pool.n_future + pool.max_num_seqs + 8 > pool.future_room:
             return NEED_FUTURE
         if pool.n_finished + pool.max_num_seqs + 8 > pool.finished_room:
@@ -345,6 +261,9 @@ def call(address, command, argument):
         for i in range(argument):
             settle(pool, pool.replicas[i])
         begin_touched(pool)
+    elif command == START_ALL:
+        for i in range(argument):
+            start(pool, pool.replicas[i])
     else:
         replica = pool.replicas[argument]
         if command == KILL:

@@ -13,9 +13,10 @@ from sim.engine.serving.records import BY_KV, RUNNING, SLOT, SLOT_BITS, WAITING
 
 @inner
 def set_end(pool, replica, end):
-    """When the replica's present plan ends, in the tree of earliest ends."""
+    """When the replica's present plan ends, in the tree of earliest ends, if anybody asks that."""
     replica.end_ns = end
-    set_leaf(pool.ends, 0, pool.n_leaves, replica.index, end)
+    if pool.followed < 0:
+        set_leaf(pool.ends, 0, pool.n_leaves, replica.index, end)
 
 
 @inner

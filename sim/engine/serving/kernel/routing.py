@@ -30,11 +30,11 @@ def route(pool, request, role, turn):
         return np.int64(-1)
     router = pool.router
     if router == ROUND_ROBIN:
-        return in_turn(pool, choices)
+        return in_turn_of_many(pool, choices)
     if router == FEWEST_TOKENS:
         return lightest(pool, role)
     if router == RANDOM:
-        return choices.replicas[np.int64(draw(pool.seed, request.ordinal, turn) % np.uint64(choices.n))]
+        return at_random(pool, choices, request.ordinal, turn)
     if router == POWER_OF_TWO:
         return better_of_two(pool, choices, request.ordinal, turn)
     if router == LEAST_KV:
@@ -49,9 +49,22 @@ def route(pool, request, role, turn):
 
 
 @inner
-def in_turn(pool, choices):
-    """The one after the last chosen; after the last of them, the first. Where they are many, those that follow are on
-    their way to the processor's caches by when it is their turn."""
+def route_blindly(pool, choices, ordinal, turn):
+    """The same by a router that does not look at replicas; one has to be up."""
+    if pool.router == ROUND_ROBIN:
+        return in_turn(choices)
+    return at_random(pool, choices, ordinal, turn)
+
+
+@inner
+def at_random(pool, choices, ordinal, turn):
+    """Any of them."""
+    return choices.replicas[np.int64(draw(pool.seed, ordinal, turn) % np.uint64(choices.n))]
+
+
+@inner
+def in_turn(choices):
+    """The one after the last chosen; after the last of them, the first."""
     at, n = choices.place, choices.n
     following = choices.following
     if at > n or (at < n and choices.replicas[at] < following) or (at and choices.replicas[at - 1] >= following):
@@ -61,9 +74,18 @@ def in_turn(pool, choices):
     choices.place = at + 1
     chosen = choices.replicas[at]
     choices.following = chosen + 1
+    return chosen
+
+
+@inner
+def in_turn_of_many(pool, choices):
+    """The same. Where they are many, those that follow are on their way to the processor's caches by when it is their
+    turn."""
+    chosen = in_turn(choices)
+    at, n = choices.place, choices.n
     if n >= MANY:
-        fetch(pool.replicas[choices.replicas[min(at + 2, n - 1)]])
-        fetch_queues(pool, choices.replicas[min(at + 1, n - 1)])
+        fetch(pool.replicas[choices.replicas[min(at + 1, n - 1)]])
+        fetch_queues(pool, choices.replicas[min(at, n - 1)])
     return chosen
 
 
@@ -78,7 +100,7 @@ def fetch_next(pool, choices, request, role, turn):
     """Whom the next to arrive will most likely be given to is on its way, where replicas are many."""
     router = pool.router
     if router == RANDOM:
-        index = choices.replicas[np.int64(draw(pool.seed, request.ordinal + 1, turn) % np.uint64(choices.n))]
+        index = at_random(pool, choices, request.ordinal + 1, turn)
     elif router == POWER_OF_TWO:
         index = better_of_two(pool, choices, request.ordinal + 1, turn)
     elif pool.compared:
@@ -91,15 +113,21 @@ def fetch_next(pool, choices, request, role, turn):
 @inner
 def better_of_two(pool, choices, ordinal, turn):
     """Of two at random the one with fewer requests."""
+    a, b = two_at_random(pool, choices, ordinal, turn)
+    return a if pool.loads[a].assigned <= pool.loads[b].assigned else b
+
+
+@inner
+def two_at_random(pool, choices, ordinal, turn):
+    """Any two of them, or the only one twice."""
     n = choices.n
     if n == 1:
-        return choices.replicas[0]
+        return choices.replicas[0], choices.replicas[0]
     a = np.int64(draw(pool.seed, ordinal, turn) % np.uint64(n))
     b = np.int64(draw(pool.seed, ordinal, turn + (1 << 32)) % np.uint64(n - 1))
     if b >= a:
         b += 1
-    a, b = choices.replicas[a], choices.replicas[b]
-    return a if pool.loads[a].assigned <= pool.loads[b].assigned else b
+    return choices.replicas[a], choices.replicas[b]
 
 
 @inner

@@ -83,7 +83,7 @@ def close_leaf(pool, replica):
 @inner
 def weigh(pool, replica):
     """Requests or tokens of a replica have changed."""
-    if pool.compared and pool.compared != BY_KV and replica.up and not replica.draining:
+    if pool.compared and pool.compared != BY_KV and replica.up and not replica.draining and pool.followed < 0:
         set_weight(pool, replica, weight_of(pool, replica))
 
 
@@ -97,10 +97,35 @@ def weigh_tokens(pool, replica):
 @inner
 def used_less(pool, replica):
     """A replica's requests use or await fewer KV blocks."""
-    if pool.compared == BY_KV and replica.up and not replica.draining:
+    if pool.compared == BY_KV and replica.up and not replica.draining and pool.followed < 0:
         weight = weight_of(pool, replica)
         if weight < pool.weights[2 * pool.n_leaves * replica.role + pool.n_leaves + replica.index]:
             set_weight(pool, replica, weight)
+
+
+@inner
+def weigh_all(pool):
+    """The weights of all, who were followed one after the other, in which time nobody compares them."""
+    if pool.compared:
+        for i in range(pool.n_replicas):
+            replica = pool.replicas[i]
+            if replica.up and not replica.draining:
+                set_weight(pool, replica, weight_of(pool, replica))
+
+
+@inner
+def raise_ends(pool):
+    """The tree of earliest ends from those of all replicas, for the same reason."""
+    for i in range(pool.n_replicas):
+        pool.ends[pool.n_leaves + i] = pool.replicas[i].end_ns
+    raise_nodes(pool)
+
+
+@inner
+def raise_nodes(pool):
+    """The nodes of that tree from its leaves."""
+    for node in range(pool.n_leaves - 1, 0, -1):
+        pool.ends[node] = min(pool.ends[2 * node], pool.ends[2 * node + 1])
 
 
 @inner

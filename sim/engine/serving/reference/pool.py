@@ -45,6 +45,8 @@ class ReferencePool:
             ],
             largest_request(roles, kv_blocks),
         )
+        self.passed = 0
+        """At how many instants anything happened by itself in the last ``advance``."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -56,17 +58,13 @@ class ReferencePool:
         """Sketches (m, n) of times, by ``SKETCHES``."""
         return self._state.sketches
 
-    @property
-    def instants(self) -> int:
-        """Number of instants at which anything has happened by itself."""
-        return self._state.instants
-
     def advance(self, until_ns: int, *, idle_ends: bool = False) -> int:
         """Simulates everything up to and including ``until_ns``; returns how far it is.
 
         With ``idle_ends`` it goes no further than to where nothing is left to be done and nothing will arrive.
         """
         state = self._state
+        before = state.instants
         if not state.began:
             state.began = True
             for _ in range(state.settings.concurrency):
@@ -84,6 +82,7 @@ class ReferencePool:
             begin_iterations(state)
         if not (idle_ends and now is None and not state.live):
             state.pass_to(until_ns)
+        self.passed = state.instants - before
         return state.now
 
     def next_event_ns(self) -> int:
@@ -136,7 +135,7 @@ class ReferencePool:
         replica = state.replicas[index]
         settle(state, replica)
         lost = sorted(
-            (q for q in state.live.values() if q.replica is replica and q.where != AWAY), key=lambda q: q.slot
+            (q for q in state.live.values() if q.replica is replica and q.where != AWAY), key=lambda q: q.ordinal
         )
         fresh = Replica(index, replica.role, replica.blocks, replica.cost)
         fresh.waiting = [deque() for _ in range(state.settings.priorities)]
@@ -188,6 +187,11 @@ class ReferencePool:
     def in_system(self) -> int:
         """Number of requests neither finished nor given up, retries under way included."""
         return len(self._state.live)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be done, nor will anything come."""
+        return not self.in_system and self.next_event_ns() < 0
 
     @property
     def backlog(self) -> int:

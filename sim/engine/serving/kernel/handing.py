@@ -1,0 +1,162 @@
+"""Which replica each arrival goes to, ahead of what happens to them.
+
+A router that looks at how many requests replicas have needs to know who has lost one. None does before as many
+iterations are over as its requests lack tokens, and no iteration takes less than ``Pool.least_ns``: up to then
+(``expected``) a replica need not be followed, however many requests it is given. The leaves of ``Pool.ends`` say until
+when, while this lasts.
+"""
+
+import numpy as np
+
+from sim.engine.serving import plan as p
+from sim.engine.serving.compiled import inner
+from sim.engine.serving.kernel.arrivals import is_too_long
+from sim.engine.serving.kernel.costs import decode_cost, growths, iterations_within, longest
+from sim.engine.serving.kernel.follow import follow
+from sim.engine.serving.kernel.routing import POWER_OF_TWO, route_blindly, two_at_random
+from sim.engine.serving.kernel.weights import first_least, lightest, raise_nodes, set_leaf
+from sim.engine.serving.plan import FRACTION_BITS
+from sim.engine.serving.records import BLIND, DONE, NEVER, SLOT_BITS
+
+FEW = 8
+"""Requests that wait, each of which is looked at."""
+
+
+@inner
+def expect_all(pool):
+    """When each replica may lose a request, of those that it has."""
+    if pool.early != BLIND:
+        for i in range(pool.n_replicas):
+            pool.ends[pool.n_leaves + i] = expected(pool, pool.replicas[i], pool.now)
+        raise_nodes(pool)
+
+
+@inner
+def hand_out(pool):
+    """Every arrival up to the horizon into the inbox of the replica that it goes to; who is too long for any, whom the
+    router does not see, into that of the first. Returns as ``advance``, and goes on when it is called again."""
+    while pool.next_arrival < pool.n_arrivals:
+        i = pool.next_arrival
+        arrival = pool.arrivals[i]
+        if arrival.at_ns > pool.horizon_ns:
+            break
+        r = np.int64(0)
+        if not is_too_long(pool, arrival):
+            reason = look(pool, i, arrival.at_ns)
+            if reason != DONE:
+                return reason
+            r = chosen(pool, i)
+            count(pool, r, arrival)
+        inbox = pool.inboxes[r]
+        if inbox.head < 0:
+            inbox.head = i
+        else:
+            pool.after[inbox.tail] = i
+        inbox.tail = i
+        pool.after[i] = -1
+        pool.next_arrival += 1
+    return DONE
+
+
+@inner
+def look(pool, i, now):
+    """Brings those up to the present that may have lost a request, as far as the router looks at them."""
+    if pool.early == BLIND:
+        return DONE
+    if pool.router == POWER_OF_TWO:
+        a, b = two_at_random(pool, pool.open[p.PREFILL], pool.ordinal + i, 4)
+        reason = bring(pool, a, now)
+        return reason if reason != DONE else bring(pool, b, now)
+    while pool.ends[1] <= now:
+        reason = bring(pool, first_least(pool.ends, 0, pool.n_leaves), now)
+        if reason != DONE:
+            return reason
+    return DONE
+
+
+@inner
+def bring(pool, r, now):
+    """Brings a replica up to the present, if it may have lost a request by then."""
+    leaves = pool.n_leaves
+    if pool.ends[leaves + r] > now:
+        return DONE
+    replica = pool.replicas[r]
+    reason = follow(pool, replica, now, 0)
+    if reason == DONE:
+        set_leaf(pool.ends, 0, leaves, r, expected(pool, replica, now))
+        if pool.compared and replica.up and not replica.draining:
+            set_leaf(pool.weights, 2 * leaves * p.ANY, leaves, r, pool.loads[r].assigned)
+    return reason
+
+
+@inner
+def chosen(pool, i):
+    """Index of the replica that an arrival goes to."""
+    choices, ordinal = pool.open[p.PREFILL], pool.ordinal + i
+    if pool.early == BLIND:
+        return route_blindly(pool, choices, ordinal, 4)
+    if pool.router == POWER_OF_TWO:
+        a, b = two_at_random(pool, choices, ordinal, 4)
+        return a if pool.loads[a].assigned <= pool.loads[b].assigned else b
+    return lightest(pool, p.PREFILL)
+
+
+@inner
+def count(pool, r, arrival):
+    """A replica has a request more."""
+    load, leaves = pool.loads[r], pool.n_leaves
+    load.assigned += 1
+    load.pending += arrival.prompt
+    if pool.early == BLIND:
+        return
+    if pool.compared:
+        set_leaf(pool.weights, 2 * leaves * p.ANY, leaves, r, load.assigned)
+    until = arrival.at_ns + arrival.output * pool.least_ns
+    if until < pool.ends[leaves + r]:
+        set_leaf(pool.ends, 0, leaves, r, until)
+
+
+@inner
+def expected(pool, replica, now):
+    """Up to when a replica, which has been followed to the present, will not have lost a request."""
+    if not replica.n_waiting + replica.n_running:
+        return np.int64(NEVER)
+    least = pool.least_ns
+    over, done = now, np.int64(0)
+    if replica.busy:
+        over, done = replica.end_ns, max(replica.run, 1)
+        if replica.run > 1 and not replica.closing:
+            over, done = end_of_iteration(replica, now)
+    found = np.int64(NEVER)
+    if replica.n_finishes:
+        found = over + max((replica.finishes[0] >> SLOT_BITS) - replica.iteration - done, 0) * least
+    slot = replica.first_chunk
+    for _ in range(replica.n_chunks):
+        request = pool.requests[slot]
+        seat = pool.seats[request.seat]
+        found = min(found, over + (request.output - seat.emitted - 1) * least)
+        slot = seat.next_chunk
+    if replica.n_waiting > FEW or replica.begun >= 0:
+        found = min(found, over + least)
+    elif replica.n_waiting:
+        for c in range(pool.priorities):
+            slot = replica.waiting[c].head
+            while slot >= 0:
+                request = pool.requests[slot]
+                lacking = request.output
+                if request.seat >= 0:
+                    lacking -= pool.seats[request.seat].emitted
+                found = min(found, over + lacking * least)
+                slot = request.next
+    return max(found, now + 1)
+
+
+@inner
+def end_of_iteration(replica, now):
+    """When the iteration of a run of decodes that is under way will be over, and how many of the run then are."""
+    a0, a1, a2, _ = decode_cost(replica, 0)
+    g0, g1, g2 = growths(replica)
+    budget = ((now - replica.start_ns + 1) << FRACTION_BITS) - 1 - replica.remainder
+    done, span = iterations_within(a0, a1, a2, g0, g1, g2, replica.run, budget)
+    span += longest(a0 + g0 * done, a1 + g1 * done, a2 + g2 * done)
+    return replica.start_ns + ((replica.remainder + span) >> FRACTION_BITS), done + 1
