@@ -21,6 +21,7 @@ from sim.training.communication import (
 )
 from sim.training.parameters import held
 from sim.training.stack import training_stack
+from sim.training.tensors import FLATTENED
 from sim.training.terms import Recipe, Spread
 from sim.training.topology import Island, switched
 from sim.training.work import work_of
@@ -124,7 +125,7 @@ def test_sharded_states_are_gathered_and_scattered_as_often_as_zero_says(
     recipe = replace(RECIPE, global_batch=micro_batches * n * RECIPE.micro_batch, gradient_bytes=4.0)
     assert recipe.micro_batches(spread) == micro_batches
     own = held(LLAMA, spread, recipe, "first")
-    found = sent(data_parallel(own, spread, recipe, groups(spread), LIBRARY))
+    found = sent(data_parallel(own, spread, recipe, groups(spread), LIBRARY, FLATTENED))
     assert found == pytest.approx((n - 1) / n * own.shared * bytes_of_a_parameter, rel=1e-12)
 
 
@@ -132,7 +133,7 @@ def test_frozen_parameters_are_gathered_and_have_no_gradients_to_scatter() -> No
     spread = Spread(data=4, shard="parameters")
     recipe = replace(RECIPE, global_batch=8, lora_rank=16)
     own = held(LLAMA, spread, recipe, "first")
-    found = sent(data_parallel(own, spread, recipe, groups(spread), LIBRARY))
+    found = sent(data_parallel(own, spread, recipe, groups(spread), LIBRARY, FLATTENED))
     assert found == pytest.approx(3 / 4 * own.shared * 4.0, rel=1e-12)
-    alone = sent(data_parallel(own, replace(spread, shard="none"), recipe, groups(spread), LIBRARY))
+    alone = sent(data_parallel(own, replace(spread, shard="none"), recipe, groups(spread), LIBRARY, FLATTENED))
     assert own.adapters * recipe.gradient_bytes < alone <= 1.5 * own.adapters * recipe.gradient_bytes * (1 + 1e-12)

@@ -24,8 +24,8 @@ DONE = (
     ("campaigns", ("trials",), "trials"),
     ("federated", ("rounds",), "rounds"),
 )
-"""What a workload that is not only counted by its answers did, by the part of the summary that tells of it. GPU-hours are
-what work takes on one board and not on another, so they stand for it only where nothing is known of what was trained."""
+"""What a workload did beside its answers, by the part of the summary that tells of it. GPU-hours are what work takes on one
+board and not on another, so they stand for it only where nothing is known of what was trained."""
 WHOLE = "run of "
 """How the functional unit begins that is a run itself, whatever is done in it and on which kinds of machines."""
 
@@ -109,9 +109,9 @@ def _unlike(amounts: Sequence[Amounts]) -> str:
     for name, unit in dict.fromkeys(key for one in amounts for key in one):
         found = [one.get((name, unit)) for one in amounts]
         counts = [count for count in found if count is not None]
-        if unit in (PROMPTED, ANSWERED_WITH) and all((name, ANSWERED) in one for one in amounts):
-            found = counts  # of a run with a memo or a cascade none are told
-        if len(counts) == len(found) and max(counts) - min(counts) <= ALIKE * max(counts):
+        # Of a run with a memo or a cascade no tokens are told.
+        beside = unit in (PROMPTED, ANSWERED_WITH) and all((name, ANSWERED) in one for one in amounts)
+        if (beside or len(counts) == len(found)) and max(counts) - min(counts) <= ALIKE * max(counts):
             continue
         each = ["none" if count is None else f"{number(count)} {unit}" for count in found]
         told.append(f"{name}: {' and '.join(each)}")
