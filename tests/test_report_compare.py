@@ -178,12 +178,12 @@ def test_unlike_work_is_told_apart_and_nothing_is_subtracted(first: Results, unl
         (
             {"serving": {"a": {"completed": 9, "prompt_tokens": 90, "output_tokens": 900}}},
             {"serving": {"a": {"completed": 9, "prompt_tokens": 90, "output_tokens": 90}}},
-            "(a: 900.0 output tokens and 90.00 output tokens)",
+            "(a: 900.0 tokens of answers and 90.00 tokens of answers)",
         ),
         (
             {"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 1e9}}}},
             {"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 2e9}}}},
-            "tokens trained on",
+            "trained tokens",
         ),
         ({"jobs": {"a": {"gpu_hours": 16.0, "step": {"tokens": 16.0}}}}, {"jobs": {"a": {"gpu_hours": 16.0}}}, "none"),
         (

@@ -13,8 +13,8 @@ from sim.results.work import answers
 
 ALIKE = 0.01
 """Two amounts of work that differ by no more than this share are called the same."""
-ANSWERED, TRAINED, HELD = "requests", "tokens trained on", "GPU-hours"
-PROMPTED, ANSWERED_WITH = "tokens of prompts", "output tokens"
+ANSWERED, TRAINED, HELD = "requests", "trained tokens", "GPU-hours"
+PROMPTED, ANSWERED_WITH = "tokens of prompts", "tokens of answers"
 DONE = (
     ("serving", ("prompt_tokens",), PROMPTED),
     ("serving", ("output_tokens",), ANSWERED_WITH),
@@ -24,8 +24,8 @@ DONE = (
     ("campaigns", ("trials",), "trials"),
     ("federated", ("rounds",), "rounds"),
 )
-"""What a workload did beside its answers, by the part of the summary that tells of it. GPU-hours are what work takes on one
-board and not on another, so they stand for it only where nothing is known of what was trained."""
+"""What a workload did beside its answers, by the part of the summary that tells of it. GPU-hours are what work takes on
+one board and not on another, so they stand for it only where nothing is known of what was trained."""
 WHOLE = "run of "
 """How the functional unit begins that is a run itself, whatever is done in it and on which kinds of machines."""
 
