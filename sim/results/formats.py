@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim.plain import as_list, as_mapping
-from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
+from sim.units import HOUR_NS, J_PER_KWH, MINUTE_NS, NS_PER_S
 
 HOUR_S = HOUR_NS / NS_PER_S
+MINUTE_S = MINUTE_NS / NS_PER_S
 Grid = tuple[Sequence[str], list[list[str]]]
 """A header and rows of text, which the terminal and the page draw alike."""
 
@@ -87,8 +88,14 @@ def seconds(value: float) -> str:
 
 
 def hours(value_s: float) -> str:
-    """h from an hour on, else as ``seconds``."""
-    return f"{number(value_s / HOUR_S)} h" if value_s >= HOUR_S else seconds(value_s)
+    """h from an hour on, min from two minutes on, else as ``seconds``.
+
+    >>> hours(9000.0), hours(600.0), hours(90.0)
+    ('2.5 h', '10 min', '90.00 s')
+    """
+    if value_s >= HOUR_S:
+        return f"{number(value_s / HOUR_S)} h"
+    return f"{value_s / MINUTE_S:.3g} min" if value_s >= 2 * MINUTE_S else seconds(value_s)
 
 
 def share(part: float, whole: float) -> str:

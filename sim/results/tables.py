@@ -15,14 +15,13 @@ from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
 from sim.results.conventions import convention_grid, convention_remarks
 from sim.results.environment import account_rows, component_grid, limit_remarks, site_grids, workload_grid
-from sim.results.formats import Grid, kilowatt_hours, mass, number, share, turned
+from sim.results.formats import HOUR_S, Grid, hours, kilowatt_hours, mass, number, share, turned
 from sim.results.intervals import difference_grid, interval_grid, interval_remark
 from sim.results.jobs import campaign_grids, federated_grids, job_grids, throttle_remarks
 from sim.results.methods import method_grids, method_remarks
 from sim.results.power_limits import power_grids, power_remarks
 from sim.results.project import project_grids
 from sim.results.services import service_grids, service_remarks, split_grids
-from sim.units import HOUR_NS, NS_PER_S
 
 TERMINAL = 80
 GAP = 3
@@ -121,9 +120,9 @@ def _totals(summary: Mapping[str, Any]) -> Table:
             table.add_row(f"while {state}", f"{kilowatt_hours(kwh)} ({portion}), {mass(kg)}")
     for label, value in account_rows(summary):
         table.add_row(label, value)
-    hours = summary["simulated_s"] * NS_PER_S / HOUR_NS
-    mean_kw = summary["energy_kwh"]["it"] / hours if hours else 0.0
-    table.add_row("simulated", f"{number(hours)} h, mean IT power {number(mean_kw)} kW")
+    simulated_s = summary["simulated_s"]
+    mean_kw = summary["energy_kwh"]["it"] / (simulated_s / HOUR_S) if simulated_s else 0.0
+    table.add_row("simulated", f"{hours(simulated_s)}, mean IT power {number(mean_kw)} kW")
     return table
 
 
