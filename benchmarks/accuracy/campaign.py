@@ -6,8 +6,8 @@ server batches, they stay so. Contexts of large batches are thus a fraction of w
 
 What is left out: that the median time between tokens is of the whole run, which goes on while the batch empties; and
 that how often a data set is asked differs by model and board. One schedule stands for all: Llama 3.1 405B on 8 B200 is
-asked once with 512 sequences and not twice, Llama 3.1 8B on an H100 twice with 256 and not once, Qwen3 8B on a B200 four
-times with 1,536 and not three times.
+asked once with 512 sequences and not twice, Llama 3.1 8B on an H100 twice with 256 and not once, Qwen3 8B on a B200
+four times with 1,536 and not three times.
 Source: ml-energy/benchmark on GitHub: its configurations of sweeps, and ``benchmark.py`` for the window.
 """
 
