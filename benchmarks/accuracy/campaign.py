@@ -4,7 +4,10 @@ A server is asked everything at once and takes as many as it may batch. The wind
 and ends when the last one is taken up: all requests are young as it begins, and where there are few more than the
 server batches, they stay so. Contexts of large batches are thus a fraction of what they would be in the long run.
 
-What is left out: that the median time between tokens is of the whole run, which goes on while the batch empties.
+What is left out: that the median time between tokens is of the whole run, which goes on while the batch empties; and
+that how often a data set is asked differs by model and board. One schedule stands for all: Llama 3.1 405B on 8 B200 is
+asked once with 512 sequences and not twice, Llama 3.1 8B on an H100 twice with 256 and not once, Qwen3 8B on a B200
+four times with 1,536 and not three times.
 Source: ml-energy/benchmark on GitHub: its configurations of sweeps, and ``benchmark.py`` for the window.
 """
 
