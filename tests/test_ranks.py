@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sim.training.ranks import Ranks, groups_of
@@ -21,10 +21,16 @@ def members(ranks: Ranks, gpus: int) -> list[frozenset[int]]:
     ]
 
 
-@given(DEGREE, DEGREE, DEGREE, DEGREE)
-def test_groups_part_the_gang(tensor: int, context: int, data: int, pipeline: int) -> None:
-    """Every rank is in one group of each kind; two ranks share no more than one of tensor, data and pipeline."""
-    spread = Spread(data=data, tensor=tensor, context=context, pipeline=pipeline)
+@given(DEGREE, DEGREE, DEGREE, DEGREE, st.sampled_from([1, 2, 3, 4, 6, 8]), st.sampled_from([0, 1, 2]))
+def test_groups_part_the_gang(tensor: int, context: int, data: int, pipeline: int, expert: int, shard: int) -> None:
+    """Every rank is in one group of each kind; two ranks share no more than one of tensor, data and pipeline. Those
+    that share an expert out and those with the same share are, together, all that hold it."""
+    data *= 3  # sharing ranks that are no power of two
+    assume(tensor * context * data % expert == 0 and data % max(shard, 1) == 0)
+    within = data // shard if shard else 0
+    spread = Spread(data, tensor, pipeline, context, expert, shard="optimizer", shard_gpus=within)
+    named = groups_of(spread)
+    assert named["expert_data"].size * named["expert_replicas"].size * expert == tensor * context * data
     groups = {purpose: members(ranks, spread.gpus) for purpose, ranks in groups_of(spread).items()}
     for found in groups.values():
         assert sorted(rank for group in found for rank in group) == list(range(spread.gpus))
@@ -48,3 +54,5 @@ def test_hybrid_sharding_and_experts() -> None:
     assert (hybrid["data"], hybrid["replicas"]) == (Ranks(8, 1), Ranks(8, 8))
     mixed = groups_of(Spread(data=16, tensor=2, expert=8))
     assert (mixed["expert"], mixed["expert_data"]) == (Ranks(8, 1), Ranks(4, 8))
+    both = groups_of(Spread(data=16, tensor=2, expert=8, shard="parameters", shard_gpus=8))
+    assert (both["expert_data"], both["expert_replicas"]) == (Ranks(2, 8), Ranks(2, 16))

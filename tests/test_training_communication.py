@@ -19,7 +19,7 @@ from sim.training.communication import (
     pipeline_parallel,
     tensor_parallel,
 )
-from sim.training.parameters import held
+from sim.training.parameters import Held, held
 from sim.training.stack import training_stack
 from sim.training.tensors import FLATTENED
 from sim.training.terms import Recipe, Spread
@@ -137,3 +137,18 @@ def test_frozen_parameters_are_gathered_and_have_no_gradients_to_scatter() -> No
     assert found == pytest.approx(3 / 4 * own.shared * 4.0, rel=1e-12)
     alone = sent(data_parallel(own, replace(spread, shard="none"), recipe, groups(spread), LIBRARY, FLATTENED))
     assert own.adapters * recipe.gradient_bytes < alone <= 1.5 * own.adapters * recipe.gradient_bytes * (1 + 1e-12)
+
+
+def test_gradients_of_experts_are_summed_by_all_that_hold_them() -> None:
+    """Hybrid sharding or not, every copy of an expert ends with the sum over all: half of the ranks share it out and
+    the shares are summed with the other half's, so that a GPU sends no less than a ring over all would."""
+    spread = Spread(data=16, expert=4, shard="optimizer")
+    own = Held(dense=0.0, experts=1e9, embedding=0.0, head=0.0, adapters=0.0, layer=1e8, layers=10, moe_layers=10)
+
+    def byte(shard_gpus: int) -> float:
+        at = replace(spread, shard_gpus=shard_gpus)
+        return sent(data_parallel(own, at, RECIPE, groups(at), LIBRARY, FLATTENED))
+
+    gathered, summed = 1e9 * 2.0, 1e9 * RECIPE.gradient_bytes
+    assert byte(0) == pytest.approx(3 / 4 * (gathered + summed))  # four copies share it out
+    assert byte(8) >= 1 / 2 * (gathered + summed) + summed / 2 / 2  # two do, and two such pairs sum

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import Catalog
+from sim.training.memory import memory_bytes
 from sim.training.optimizer import HOST_BYTE_PER_S, fetched_behind_s, optimizer_bytes, optimizer_s
 from sim.training.parameters import Held, held
 from sim.training.stack import training_stack
@@ -47,6 +48,30 @@ def test_experts_are_stepped_by_the_ranks_that_hold_them(expert: int, expert_ten
     assert optimizer_bytes(own, spread, RECIPE) == pytest.approx(
         30.0 * (own.shared / 16 + own.experts / copies), rel=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    ("spread", "ranks", "copies"),
+    [
+        (Spread(data=16, tensor=2, expert=8), 16, 4),
+        (Spread(data=4, tensor=8, expert=2), 4, 16),  # peers of a tensor-parallel group hold the same experts
+        (Spread(data=4, tensor=8), 4, 32),
+        (Spread(data=16, tensor=2, expert=8, shard_gpus=8), 8, 2),
+        (Spread(data=16, expert=16, shard_gpus=8), 8, 1),
+    ],
+)
+def test_states_are_held_stepped_and_fetched_by_the_same_ranks(spread: Spread, ranks: int, copies: int) -> None:
+    """Of a stage's ranks, over those that experts are spread over, share an expert out (Megatron's expert data
+    parallelism), within hybrid sharding as many as it has; so says the memory, the step, and what comes up."""
+    spread = replace(spread, shard="parameters")
+    architecture = CATALOG.model("qwen3-30b-a3b").architecture
+    own = held(architecture, spread, RECIPE, "first")
+    share = own.shared / ranks + own.experts / copies
+    assert memory_bytes(architecture, RECIPE, spread).optimizer == pytest.approx(12.0 * share, rel=1e-12)
+    assert optimizer_bytes(own, spread, RECIPE) == pytest.approx(30.0 * share, rel=1e-12)
+    recipe = replace(RECIPE, offload="parameters")
+    passes = 2.0 * recipe.micro_batches(spread) * 2.0 / HOST_BYTE_PER_S
+    assert fetched_behind_s(own, spread, recipe) == pytest.approx(passes * share, rel=1e-12)
 
 
 def test_an_offloaded_optimizer_sends_gradients_down_while_weights_come_up() -> None:

@@ -8,8 +8,7 @@ from, and that PCIe boards draw 15 % of their limit still were chosen with these
 of those 15 % a V100's time was 8.2 % off, before the base clock came in.)
 
 Data: the traces of Zeus (You, Chung, Chowdhury, NSDI 2023), of PCIe boards. Judged where the cap binds: below the job's
-uncapped power. Rows of other boards of the same form are judged as they are by ``other_boards``, with the constants
-that ship.
+uncapped power.
 """
 
 from __future__ import annotations
@@ -37,12 +36,7 @@ JOB = ["gpu", "dataset", "network", "batch_size", "optimizer"]
 BOARDS = {
     "v100": "nvidia-v100-pcie-16gb",
     "p100": "nvidia-p100-pcie-16gb",
-    "a40": "nvidia-a40",
-    "rtx6000": "nvidia-quadro-rtx-6000",
 }
-SHIPPED = {"floor": 0.71, "slope": 1.47, "contrast": 0.35}
-"""What profiles of boards without a measurement of their own have, and ``profiles.capped``: all of ``FILE``, and the
-A100's kernels, together."""
 TIME, ENERGY = 8.0, 10.0
 """Percent asked for."""
 
@@ -133,16 +127,3 @@ def rows() -> list[Row]:
         how = f"nothing of this board: constants from {others}" + (" and A100 kernels" if kernels is not None else "")
         result += boards.of(f"Zeus {board.upper()} under caps from the data sheet", board, how)
     return result
-
-
-def other_boards(table: pd.DataFrame) -> list[Row]:
-    """Time and energy of jobs on boards that nobody fitted (``BOARDS``), by what ships."""
-    table = binding(table)
-    points = jobs(table)
-    watts, seconds = predict(points, SHIPPED)
-    found = Judged(table, points, watts, seconds)
-    return [
-        row
-        for board in sorted(set(table["gpu"]))
-        for row in found.of(f"{board.upper()} under caps", board, "by its data sheet and one uncapped run")
-    ]

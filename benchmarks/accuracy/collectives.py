@@ -3,7 +3,9 @@
 A board has two constants: the share of its link's rate that large messages achieve, and its latencies in those of
 NCCL's own model. They are fitted to three of all-reduce, all-gather, reduce-scatter and all-to-all, over 2, 4 and 8
 GPUs and of 512 B to 512 MiB, and judged on the fourth. The naive guess knows bytes and the best bandwidth of the other
-kinds, and no latencies. Boards without a switch between them (PCIe) are left out: ways through hosts are not modelled.
+kinds, and no latencies. Of the two boards that are joined by PCIe, each is judged by the constants of the other; what
+more than two of a server keep of the bus (``PCIE_SHARE``) is known from the all-reduces of the RTX PRO 6000, so that
+only the L40S is held out.
 Data: AIConfigurator 0.12.0 (NVIDIA, Apache-2.0), the newest NCCL of each board.
 """
 
@@ -43,6 +45,9 @@ BOARDS = (
     "nvidia-gb200-186gb",
     "nvidia-gb300-279gb",
 )
+OVER_PCIE = ("nvidia-l40s", "nvidia-rtx-pro-6000-server")
+SMALL_BYTES = 2.0**15
+"""A decoded token of a large model sends less."""
 VALUE_BYTES = 2.0
 LARGE_BYTES = 2.0**20
 BOUNDS = {"link_efficiency": Bound(0.7, 0.2, 1.0), "latency": Bound(1.0, 0.3, 3.0)}
@@ -118,6 +123,21 @@ def judged(package: Path) -> pd.DataFrame:
     return pd.concat(found)
 
 
+def judged_over_pcie(package: Path) -> pd.DataFrame:
+    """Relative errors on either board of PCIe, by the constants of the other."""
+    found = []
+    by_board = {board: measured(package, board) for board in OVER_PCIE}
+    islands = {board: switched(8, island_of(Catalog().gpu(board), 8), None) for board in OVER_PCIE}
+    for board, other in (OVER_PCIE, OVER_PCIE[::-1]):
+        held, known = by_board[board], by_board[other]
+        truth = np.array([row.seconds for row in held])
+        off = predicted_s(held, islands[board], fitted(known, islands[other])) / truth - 1.0
+        fields = {name: [getattr(row, name) for row in held] for name in ("kind", "gpus", "byte")}
+        guess = naive_s(held, known) / truth - 1.0
+        found.append(pd.DataFrame({"board": board, **fields, "error": off, "naive": guess}))
+    return pd.concat(found)
+
+
 def rows() -> list[Row]:
     """Mean errors by kind of collective: the mean of the boards', and each board's."""
     package = package_folder()
@@ -134,4 +154,17 @@ def rows() -> list[Row]:
         note += f"(naive {100.0 * large['naive'].abs().mean():.0f}); "
         note += ", ".join(f"{str(board).split('-')[1]} {error:.0f}" for board, error in each.items())
         found.append(Row(f"collectives, time, {kind}", float(each.mean()), "%", None, f"{note}; {len(part)} times"))
+    return [*found, *_rows_over_pcie(package)]
+
+
+def _rows_over_pcie(package: Path) -> list[Row]:
+    """Mean errors on small messages, which latencies make, and what they are on all."""
+    found = []
+    for board, part in judged_over_pcie(package).groupby("board", sort=False):
+        few = part[part["byte"] <= SMALL_BYTES]
+        whole = part["error"].abs().groupby(part["gpus"]).mean()
+        note = f"the other board's constants; naive {100.0 * few['naive'].abs().mean():.0f} %; of all sizes "
+        note += ", ".join(f"{100.0 * error:.0f} % among {gpus}" for gpus, error in whole.items())
+        name = f"collectives over PCIe up to 32 KiB, time, {str(board).removeprefix('nvidia-')}"
+        found.append(Row(name, 100.0 * float(few["error"].abs().mean()), "%", None, f"{note}; {len(few)} times"))
     return found

@@ -17,6 +17,7 @@ from sim.build.compression import (
 )
 from sim.build.drafter import IN_16_BITS
 from sim.build.iteration_costs import Iterations, of_all_tokens
+from sim.build.messages import over_pcie
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.aligned_experts import Aligned
@@ -285,6 +286,8 @@ class Deployment:
             logit_s=1.0 / float(s.logits_per_second.value) if s.logits_per_second is not None else 0.0,
             ahead=float(s.scheduling is not None and s.scheduling.value == "ahead"),
             aligned=experts.of_buffers() if experts is not None else Aligned(),
+            reduces=over_pcie("all-reduce", r.tensor_parallel, self.node, self.gpu, s),
+            gathers=over_pcie("all-gather", r.data_parallel, self.node, self.gpu, s),
         )
 
     def most_tokens(self, longest_prompt: int) -> int:

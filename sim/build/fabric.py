@@ -93,7 +93,7 @@ def torn_groups(at: Topology, spread: Spread) -> Iterator[tuple[str, str]]:
     for purpose, (size, stride) in groups_of(spread).items():
         if at.sides(size, stride) is None:
             yield (
-                "data" if purpose == "replicas" else purpose.removesuffix("_data"),
+                "data" if purpose == "replicas" else purpose.removesuffix("_data").removesuffix("_replicas"),
                 f"groups of {size} ranks, {stride} apart, are no blocks of a torus of {shape}; use divisors of its "
                 "sides",
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.kernel_time import ACTIVATION_BYTES, KernelTime, reduce_time
+from sim.profiles.kernel_time import ACTIVATION_BYTES, KernelTime, Ways, quickest_time, reduce_time
 from sim.profiles.model import ModelShape
 from sim.profiles.runs import Collective, Run
 from sim.profiles.terms import Device, Layout, Stack
@@ -27,6 +27,7 @@ def collective_runs(model: ModelShape, device: Device, stack: Stack, layout: Lay
     tensor, data = layout.tensor, layout.data
     if np.any(np.asarray(tensor) > 1.0):
         time = reduce_time(a_token * rows, tensor, latency_s=latency_s, byte_per_s=rate)
+        time = _no_quicker(time, a_token * rows, stack.reduces)
         sent = 2.0 * (tensor - 1.0) / tensor * a_token * rows
         yield Run(Collective("tensor", a_token), rows, 2.0 * model.layers, time, link_byte=sent)
     # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
@@ -36,8 +37,19 @@ def collective_runs(model: ModelShape, device: Device, stack: Stack, layout: Lay
     if spread.any():
         sent = (data - 1.0) * rows * a_token * spread
         time = KernelTime(0.0, sent / rate, np.where(rows > 0.0, latency_s, 0.0))
+        time = _no_quicker(time, data * rows * a_token * spread, stack.gathers)
         count = np.where(spread, 2.0 * model.moe_layers, 0.0)
         yield Run(Collective("data", a_token), rows, count, time, link_byte=sent)
+
+
+def _no_quicker(own: KernelTime, byte: Floats, ways: Ways) -> KernelTime:
+    """The stack's own time, or a library's where there are such ``ways`` and all take longer."""
+    if not ways:
+        return own
+    library = quickest_time(byte, ways)
+    late = library.seconds > own.seconds
+    streaming_s = np.where(late, library.streaming_s, own.streaming_s)
+    return KernelTime(0.0, streaming_s, np.where(late, library.floor_s, own.floor_s))
 
 
 def hops(model: ModelShape, layout: Layout, tokens: Floats) -> tuple[Floats, Floats]:

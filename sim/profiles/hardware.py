@@ -110,9 +110,12 @@ class Link(Spec):
     """The fabric between accelerators: total bidirectional B/s of one device.
 
     Where its switches reduce by themselves (NVLink SHARP), ``in_switch`` is the share of the rate at which they do.
+    ``medium: pcie`` says that it is the host's bus and no fabric of its own: what is sent passes root ports that others
+    use, too.
     """
 
     name: str
+    medium: Literal["pcie"] | None = None
     bandwidth: SourcedByteRate
     energy_per_byte: SourcedEnergyPerByte | None = None
     in_switch: Sourced[PositiveFraction] | None = None

@@ -28,6 +28,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Number = float | Floats
+Ways = tuple[tuple[float, float], ...]
+"""s, and s for each B, of every way to do the same."""
 """A value for one configuration, or an array (rows, 1) of many that tokens (rows or 1, many) broadcast with."""
 
 TILES = ((32.0, 64.0), (64.0, 32.0), (64.0, 64.0), (64.0, 128.0), (128.0, 64.0), (128.0, 128.0), (128.0, 256.0),
@@ -386,6 +388,17 @@ def chunks_time(
     convolved = 2.0 * ACTIVATION_BYTES * prompts * tokens * channels / (machine.byte_per_s * CONVOLUTION_MEMORY)
     floor = CHUNKS_CYCLES + np.where(np.asarray(channels) > 0.0, CONVOLUTION_CYCLES, 0.0)
     return KernelTime(prompts * tokens * flop / issued * idle, convolved, floor / machine.clock_hz)
+
+
+def quickest_time(byte: Number, ways: Ways) -> KernelTime:
+    """The quickest of several ``ways`` to send a buffer of ``byte``; nothing where it is empty."""
+    best = KernelTime(0.0, np.inf, 0.0)
+    for latency_s, s_per_byte in ways:
+        sent_s = s_per_byte * byte
+        new = latency_s + sent_s < np.asarray(best.seconds)
+        best = KernelTime(0.0, np.where(new, sent_s, best.streaming_s), np.where(new, latency_s, best.floor_s))
+    busy = np.asarray(byte) > 0.0
+    return KernelTime(0.0, np.where(busy, best.streaming_s, 0.0), np.where(busy, best.floor_s, 0.0))
 
 
 def reduce_time(byte: Number, gpus: Number, *, latency_s: Number, byte_per_s: Number) -> KernelTime:

@@ -76,8 +76,9 @@ class StackProfile(Profile):
     Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place.
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
-    ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With ``graph_tokens`` of 0 there are
-    no graphs: every iteration is launched kernel by kernel.
+    ``own_over_pcie`` counts the GPUs over PCIe among which its own kernel sums messages as on NVLink; more go by NCCL
+    (``build.messages``). ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With
+    ``graph_tokens`` of 0 there are no graphs: every iteration is launched kernel by kernel.
     """
 
     kind: Literal["stack"]
@@ -97,6 +98,7 @@ class StackProfile(Profile):
     graph_tokens: Sourced[Annotated[int, Field(ge=0, le=10**9, strict=True)]] | None = None
     prompt: SourcedDuration | None = None
     link_latency_per_gpu: SourcedDuration | None = None
+    own_over_pcie: Sourced[Annotated[int, Field(ge=1, le=1024, strict=True)]] | None = None
     expert_power: SourcedShare | None = None
     expert_imbalance: SourcedShare | None = None
     expert_skew: SourcedShare | None = None

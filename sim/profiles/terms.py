@@ -14,7 +14,7 @@ import numpy as np
 
 from sim.profiles.aligned_experts import Aligned
 from sim.profiles.clock import ClockCurve
-from sim.profiles.kernel_time import Machine, Number
+from sim.profiles.kernel_time import Machine, Number, Ways
 from sim.profiles.layers import Layers
 from sim.profiles.model import ModelShape
 
@@ -83,6 +83,9 @@ class Stack:
     with most experts to read decides: ``expert_imbalance`` standard deviations count fully at 1. ``routed_passes``:
     where attention is data parallel, every GPU moves each token that any rank has through its memory for every expert
     that the token asks, as many times as this, in vectors of the hidden size.
+
+    Where a library and no kernel of the stack's own sums over PCIe, ``reduces`` are its ways to do so, of which the
+    quickest is taken (s, and s for each B of the buffer), and ``gathers`` those to gather or scatter.
     """
 
     compute_efficiency: Number
@@ -119,6 +122,8 @@ class Stack:
     logit_byte: Number = 0.0
     ahead: Number = 0.0
     aligned: Aligned = field(default_factory=Aligned)
+    reduces: Ways = ()
+    gathers: Ways = ()
 
 
 @dataclass(frozen=True)

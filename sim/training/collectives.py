@@ -32,6 +32,8 @@ from sim.training.reach import Fabric, Reach, Span
 Kind = Literal["all-reduce", "reduce-scatter", "all-gather", "all-to-all", "broadcast", "point-to-point"]
 Algorithm = Literal["ring", "tree", "hierarchical", "in-switch", "direct"]
 
+MANY_BYTES = 2.0**30
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -51,6 +53,7 @@ class Leg(NamedTuple):
     byte_per_s: float
     wire_s: float
     part: float
+    pcie: bool = False
 
 
 class Stage(NamedTuple):
@@ -89,22 +92,49 @@ def cost(kind: Kind, byte: float, reach: Reach, library: Library, algorithm: Alg
     return Cost(seconds, ways[best].link_part * byte, ways[best].network_part * byte, best)
 
 
+class Line(NamedTuple):
+    """s that a collective takes whatever its size, and for each B of the buffer."""
+
+    latency_s: float
+    s_per_byte: float
+
+
+def lines(kind: Kind, reach: Reach, library: Library) -> tuple[Line, ...]:
+    """Of a group within one level: one for each algorithm and protocol, the quickest of which ``cost`` takes."""
+    assert len(reach.spans) == 1
+    found = []
+    for way in _ways(kind, reach).values():
+        (stage,) = way.stages
+        for protocol in _usable(stage):
+            least = _by_protocol_s(stage, protocol, 0.0, library)
+            found.append(Line(least, (_by_protocol_s(stage, protocol, MANY_BYTES, library) - least) / MANY_BYTES))
+    return tuple(dict.fromkeys(found))
+
+
 def algorithms(kind: Kind, reach: Reach) -> tuple[Algorithm, ...]:
     """By which a kind of collective may be done among these GPUs."""
     return tuple(_ways(kind, reach))
 
 
 def _stage_s(stage: Stage, byte: float, library: Library) -> float:
-    return min(_by_protocol_s(stage, protocol, byte, library) for protocol in stage.protocols)
+    return min(_by_protocol_s(stage, protocol, byte, library) for protocol in _usable(stage))
+
+
+def _usable(stage: Stage) -> tuple[Protocol, ...]:
+    """Those of its protocols that may be used over all of its legs."""
+    if not any(leg.pcie for leg in stage.legs):
+        return stage.protocols
+    return tuple(protocol for protocol in stage.protocols if protocol.pcie_s is not None)
 
 
 def _by_protocol_s(stage: Stage, protocol: Protocol, byte: float, library: Library) -> float:
     """s of a stage by one protocol: latencies one after the other, and the slowest of the levels."""
     own_s, wire_s, slowest_s = protocol.launch_s + stage.posts * POST_S, 0.0, 0.0
     away = stage.legs[-1].fabric == "network"
-    for fabric, steps, byte_per_s, latency_s, part in stage.legs:
+    for fabric, steps, byte_per_s, latency_s, part, pcie in stage.legs:
         if fabric == "link":
-            own_s += steps * (max(protocol.link_s, POST_S) if away else protocol.link_s)
+            step_s = protocol.pcie_s if pcie and protocol.pcie_s is not None else protocol.link_s
+            own_s += steps * (max(step_s, POST_S) if away else step_s)
             wire_s += steps * latency_s
             rate = byte_per_s * library.link_efficiency * protocol.share
         else:
@@ -122,7 +152,7 @@ def _ways(kind: Kind, reach: Reach) -> Mapping[Algorithm, Way]:
 
 
 def _leg(span: Span, steps: float, part: float) -> Leg:
-    return Leg(span.fabric, steps, span.unit_byte_per_s, span.latency_s, part)
+    return Leg(span.fabric, steps, span.unit_byte_per_s, span.latency_s, part, span.pcie)
 
 
 def _own(span: Span, reach: Reach) -> float:
@@ -219,7 +249,14 @@ def _all_to_all(reach: Reach) -> Way:
     """Every GPU sends 1/n of its buffer to every other; each level carries what goes beyond its units."""
     kept, beyond = (reach.beside - 1) / reach.gpus, (reach.gpus - reach.beside) / reach.gpus
     legs = tuple(
-        Leg(span.fabric, 1, span.gpu_byte_per_s, span.latency_s, _kept(span, reach) / reach.gpus + _own(span, reach))
+        Leg(
+            span.fabric,
+            1,
+            span.gpu_byte_per_s,
+            span.latency_s,
+            _kept(span, reach) / reach.gpus + _own(span, reach),
+            span.pcie,
+        )
         if span.fabric == "link"
         else Leg(span.fabric, 1, span.gpu_byte_per_s, span.latency_s, 1.0 - span.inside / reach.gpus)
         for span in reach.spans
@@ -238,7 +275,7 @@ def _point_to_point(reach: Reach) -> Way:
     far = reach.spans[-1]
     port = next((span.gpu_byte_per_s for span in reach.network), far.gpu_byte_per_s)
     legs = tuple(
-        Leg(span.fabric, float(span is far), min(span.unit_byte_per_s, port), span.latency_s, 1.0)
+        Leg(span.fabric, float(span is far), min(span.unit_byte_per_s, port), span.latency_s, 1.0, span.pcie)
         for span in reach.spans
         if span.fabric == far.fabric
     )

@@ -53,7 +53,7 @@ class Groups:
     """The groups of a layout on its topology, in Megatron's order of ranks: tensor, context, data, pipeline.
 
     ``data`` are the ranks that share states out, all of a stage or as many as hybrid sharding says; ``replicas`` those
-    that hold the same share.
+    that hold the same share; both again for experts.
     """
 
     tensor: Reach
@@ -62,6 +62,7 @@ class Groups:
     replicas: Reach
     expert: Reach
     expert_data: Reach
+    expert_replicas: Reach
     pipeline: Reach
 
     @classmethod
@@ -158,10 +159,12 @@ def data_parallel(
     for parameters, reach in ((dense, groups.data), (experts, groups.expert_data)):
         if reach.gpus > 1 and parameters:
             found = found + _summed(parameters, own.layers, reach, spread, recipe, library, shared_out)
-    trained = own.adapters if recipe.lora_rank is not None else dense
-    if groups.replicas.gpus > 1 and trained:
-        share = trained * recipe.gradient_bytes / groups.data.gpus
-        found = found + _carried("all-reduce", share, groups.replicas, library)
+    trained = (dense, experts) if recipe.lora_rank is None else (own.adapters, 0.0)
+    held = ((groups.data, groups.replicas), (groups.expert_data, groups.expert_replicas))
+    for parameters, (sharing, replicas) in zip(trained, held, strict=True):
+        if replicas.gpus > 1 and parameters:
+            share = parameters * recipe.gradient_bytes / sharing.gpus
+            found = found + _carried("all-reduce", share, replicas, library)
     return found
 
 

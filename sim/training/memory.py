@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sim.profiles.architecture import ParameterCounts, Transformer
 from sim.training.activations import activation_bytes, value_bytes
 from sim.training.parameters import Held, Stage, held
+from sim.training.ranks import sharers
 from sim.training.terms import Recipe, Spread, TrainingPrecision
 
 WEIGHT_BYTES: dict[TrainingPrecision, float] = {
@@ -62,13 +63,6 @@ def memory_bytes(architecture: Transformer | ParameterCounts, recipe: Recipe, sp
 def usable_bytes(memory_bytes: float) -> float:
     """What a job can fill of a GPU's memory."""
     return memory_bytes * (1.0 - RESERVED)
-
-
-def sharers(spread: Spread) -> tuple[float, float]:
-    """Data-parallel ranks that share out dense parameters, and those that share out experts."""
-    ranks = spread.shard_gpus or spread.data * spread.context
-    holders = spread.data * spread.context * spread.tensor / (spread.expert * spread.expert_tensor)
-    return float(ranks), max(1.0, min(float(ranks), holders))
 
 
 def _of_stage(a: Transformer | ParameterCounts, recipe: Recipe, spread: Spread, stage: Stage) -> Memory:

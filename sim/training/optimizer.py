@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sim.profiles.hardware import GPUProfile
 from sim.training.parameters import Held
+from sim.training.ranks import sharers
 from sim.training.stack import TrainingStack
 from sim.training.terms import Recipe, Spread
 
@@ -20,12 +21,10 @@ VALUE_BYTES = 2.0
 
 def _own_share(own: Held, spread: Spread, recipe: Recipe) -> float:
     """Parameters whose states a GPU keeps and steps."""
-    shared = 1 if spread.shard == "none" else spread.shard_gpus or spread.data * spread.context
+    ranks, holders = (1, 1) if spread.shard == "none" else sharers(spread)
     if recipe.lora_rank is not None:
-        return own.adapters / shared
-    stage = spread.tensor * spread.context * spread.data
-    experts = 1 if spread.shard == "none" else max(1, stage // (spread.expert * spread.expert_tensor))
-    return own.shared / shared + own.experts / experts
+        return own.adapters / ranks
+    return own.shared / ranks + own.experts / holders
 
 
 def optimizer_bytes(own: Held, spread: Spread, recipe: Recipe) -> float:
@@ -50,5 +49,6 @@ def fetched_behind_s(own: Held, spread: Spread, recipe: Recipe) -> float:
     """s over the host link of a step in which offloaded parameters come up twice for every micro-batch."""
     if recipe.offload != "parameters":
         return 0.0
-    shared = spread.shard_gpus or spread.data * spread.context
-    return 2.0 * recipe.micro_batches(spread) * own.total / shared * VALUE_BYTES / HOST_BYTE_PER_S
+    ranks, holders = sharers(spread)
+    share = own.shared / ranks + own.experts / holders
+    return 2.0 * recipe.micro_batches(spread) * share * VALUE_BYTES / HOST_BYTE_PER_S

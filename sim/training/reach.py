@@ -20,7 +20,7 @@ class Span:
     neighbour in a ring, ``gpu_byte_per_s`` what each of its GPUs sends when all send evenly to all others, both in B/s
     in one direction while all groups of the layout do the same. A message takes ``latency_s`` once; a ring that visits
     all units takes ``steps`` of them. ``in_switch`` is the share of the rate that is left where the switches themselves
-    reduce (0: they cannot).
+    reduce (0: they cannot). Over ``pcie`` protocols have other latencies.
     """
 
     fabric: Fabric
@@ -31,6 +31,7 @@ class Span:
     latency_s: float
     steps: int
     in_switch: float = 0.0
+    pcie: bool = False
 
 
 @dataclass(frozen=True)

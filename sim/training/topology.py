@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from sim.profiles.hardware import GPUProfile
+from sim.training.protocols import PCIE_SHARE
 from sim.training.reach import Fabric, Reach, Span
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ if TYPE_CHECKING:
 
 FEW = 2
 """Of equal things in a representative: two show what lies between them."""
+PAIR = 2
+"""GPUs beside one another that have PCIe to themselves."""
 
 
 @dataclass(frozen=True)
 class Island:
     """``gpus`` behind one switch of the accelerators' own link, each sending ``byte_per_s`` into it.
 
-    ``in_switch``: see ``Span``. ``inner`` are smaller islands within it, of a faster link; what a byte costs is said of
-    the larger.
+    ``in_switch`` and ``pcie``: see ``Span``. ``inner`` are smaller islands within it, of a faster link; what a byte
+    costs is said of the larger.
     """
 
     gpus: int
@@ -48,6 +51,7 @@ class Island:
     joule_per_byte: float
     in_switch: float = 0.0
     inner: Island | None = None
+    pcie: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def island_of(gpu: GPUProfile, gpus: int) -> Island:
         float(gpu.link.bandwidth.value) / 2.0,  # the profile's is both directions together
         float(gpu.link.energy_per_byte.value),
         float(reduces.value) if reduces is not None else 0.0,
+        pcie=gpu.link.medium == "pcie",
     )
 
 
@@ -200,6 +205,7 @@ class Level:
     byte_per_s: float
     latency_s: float
     in_switch: float
+    pcie: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,11 +233,10 @@ def _reach(topology: Switched, size: int, stride: int) -> Reach:
     for level in topology.levels:
         above, larger = _units(topology.gpus, level.unit, size, stride)
         if above < units:
-            rate = level.byte_per_s
-            steps = units - above
-            spans.append(
-                Span(level.fabric, units, inside, inside * rate, rate, level.latency_s, steps, level.in_switch)
-            )
+            crowded = level.pcie and size * stride > PAIR
+            rate = level.byte_per_s * (PCIE_SHARE if crowded else 1.0)
+            found = Span(level.fabric, units, inside, inside * rate, rate, level.latency_s, units - above)
+            spans.append(replace(found, in_switch=level.in_switch, pcie=level.pcie))
         units, inside = above, larger
     return Reach(size, tuple(spans))
 
@@ -278,10 +283,10 @@ def switched(gpus: int, island: Island, network: Network | None, *, beside: int 
     Without a ``network`` the gang is one island. Rates and latencies are read off the graph of a representative.
     """
     each = beside if beside is not None else island.gpus
-    levels = [Level("link", float(each), _link_byte_per_s(island), 0.0, island.in_switch)]
+    levels = [Level("link", float(each), _link_byte_per_s(island), 0.0, island.in_switch, island.pcie)]
     if island.inner is not None:
         inner = island.inner
-        levels.insert(0, Level("link", float(inner.gpus), _link_byte_per_s(inner), 0.0, inner.in_switch))
+        levels.insert(0, Level("link", float(inner.gpus), _link_byte_per_s(inner), 0.0, inner.in_switch, inner.pcie))
     if network is None:
         return Switched(gpus, tuple(levels), island.joule_per_byte, 0.0)
     made, stand_ins = _representative(network)
