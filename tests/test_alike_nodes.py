@@ -18,6 +18,7 @@ from sim.engine.cluster import Spares
 from sim.engine.control import CapPlan
 from sim.engine.draws import NodeHardware, Rest
 from sim.engine.failures import NodeFailures
+from sim.engine.gang import Gang
 from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
@@ -97,6 +98,7 @@ def both_ways(run: Callable[[], tuple[Outcome, Tape]]) -> list[tuple[Outcome, Ta
         found.append(run())
         patch.setattr(engine_world, "Nodes", NodesAlone)
         patch.setattr(NodeGroup, "free", freed_one_by_one)
+        patch.setattr(Gang, "take_together", lambda _gang, nodes, _slots: nodes)
         found.append(run())
     return found
 
