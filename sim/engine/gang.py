@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -245,8 +245,7 @@ class Gang:
     def _release_group(self, group: NodeGroup) -> None:
         """Gives all back; the group when its first node would be, so that nothing is booked in another order."""
         first = next((i for i, node in enumerate(self.parts) if node not in self._apart), None)
-        parts = list(self.parts)
-        for node in parts[:first]:
+        for node in list(islice(self.parts, first)):
             node.release(self)
         self._cluster.count_all(group.free())
         for node in self._apart if first is not None else ():
