@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from sim.engine import gang as engine_gang
 from sim.engine import world as engine_world
 from sim.engine.clock import Clock
-from sim.engine.cluster import Spares
+from sim.engine.cluster import Cluster, Spares
 from sim.engine.control import CapPlan
 from sim.engine.draws import NodeHardware, Rest
 from sim.engine.failures import NodeFailures
+from sim.engine.gang import Gang
 from sim.engine.group import NodeGroup, SharedMeter
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
@@ -97,6 +98,7 @@ def both_ways(run: Callable[[], tuple[Outcome, Tape]]) -> list[tuple[Outcome, Ta
         found.append(run())
         patch.setattr(engine_world, "Nodes", NodesAlone)
         patch.setattr(NodeGroup, "free", freed_one_by_one)
+        patch.setattr(Gang, "take_together", lambda _gang, nodes, _slots: nodes)
         found.append(run())
     return found
 
@@ -198,3 +200,27 @@ def test_many_nodes_draw_what_few_do_also_where_they_work_on_hosts_alone(on_host
             _, ledger = run([pool(4, hardware=kind)], [plan], duration_ns=2 * H)
             drawn.append(ledger.total_j())
     assert drawn[0] == pytest.approx(drawn[1], rel=1e-12), "sums of nodes round otherwise"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_idle_nodes_are_known_without_a_walk(seed: int) -> None:
+    """Whenever nodes may be about to shut down, those that are on with nobody on them are those that a walk finds."""
+    world = failing_world(seed)
+    world.pools[:] = [replace(plan, idle_timeout_ns=H // 3) for plan in world.pools]
+    watch, looks = Cluster._watch_changed, 0
+
+    def checked(cluster: Cluster) -> None:
+        nonlocal looks
+        for name, idle in cluster._idle.items():
+            assert idle == {
+                node for node in cluster._pools[name] if node.state == "on" and node.free == node.hardware.slots
+            }
+            looks += 1
+        watch(cluster)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_gang, "FEWEST_NODES", 2)
+        patch.setattr(Cluster, "_watch_changed", checked)
+        world.run(seed)
+    assert looks

@@ -7,7 +7,7 @@ lost is given spares first, then free nodes, or waits until one is mended.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
@@ -86,13 +86,14 @@ class Cluster:
         self._keep_warm = dict(keep_warm or {})
         self._booting: dict[Node, simpy.Process] = {}
         self._watched_since_ns: dict[Node, int] = {}
+        self._idle: dict[str, set[Node]] = {pool: set() for pool in self._idle_timeout_ns}
         for nodes in pools:
             nodes.tell(self._count)
         for pool, kept in self._spares.items():
             for node in self._pools[pool][-kept.count :]:
                 self._keep_as_spare(node)
         for pool in self._idle_timeout_ns:
-            self._changed.update(dict.fromkeys(self._pools[pool]))
+            self._look_at(pool, self._pools[pool])
         self._watch_changed()
 
     def request(
@@ -262,7 +263,7 @@ class Cluster:
     def _count(self, node: Node) -> None:
         """Tells the fleet what of a node may be given away, whatever has changed."""
         if node.pool in self._idle_timeout_ns:
-            self._changed[node] = None
+            self._look_at(node.pool, (node,))
         if node.pool in self._reserved:
             if node.reserved:
                 self._reserved[node.pool][node] = None
@@ -281,7 +282,7 @@ class Cluster:
             return
         pool = nodes[0].pool
         if pool in self._idle_timeout_ns:
-            self._changed.update(dict.fromkeys(nodes))
+            self._look_at(pool, nodes)
         numbers = np.fromiter(map(_NUMBER, nodes), np.int64, len(nodes))
         self.fleet.machines.move_all(self._first[pool] + numbers, ON, nodes[0].free)
 
@@ -359,6 +360,16 @@ class Cluster:
         """Mends a failed node: it boots, on nobody's account."""
         self._bring_up(node)
 
+    def _look_at(self, pool: str, nodes: Iterable[Node]) -> None:
+        """Notes which of some nodes that have changed are on with nobody on them, before they are watched."""
+        idle, slots = self._idle[pool], self._pools[pool].slots
+        for node in nodes:
+            self._changed[node] = None
+            if node.state == "on" and node.free == slots:
+                idle.add(node)
+            else:
+                idle.discard(node)
+
     def _watch_changed(self) -> None:
         changed, self._changed = self._changed, {}
         if self._idle_timeout_ns:
@@ -377,10 +388,6 @@ class Cluster:
         yield self.env.wait(max(0, since_ns + timeout_ns - self.env.now_ns))
         idle = node.state == "on" and node.free == node.hardware.slots and node.idle_since_ns == since_ns
         idle &= not node.holders
-        if idle and self._idle(node.pool) > self._keep_warm.get(node.pool, 0):
+        if idle and len(self._idle[node.pool]) > self._keep_warm.get(node.pool, 0):
             yield from node.shut_down()
             self.slots_freed()
-
-    def _idle(self, pool: str) -> int:
-        """Nodes that are on with nobody on them."""
-        return sum(node.state == "on" and node.free == node.hardware.slots for node in self._pools[pool])

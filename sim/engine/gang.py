@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -28,6 +28,12 @@ class NodeLost:
 
 
 METER = attrgetter("meter")
+
+
+def _meter_or_node(apart: Collection[Node]) -> Callable[[Node], object]:
+    """What nodes are told apart by: what meters them, and of some themselves."""
+    return lambda node: node if node in apart else node.meter
+
 
 Shows = Literal["crash", "hang", "silent", "slow", "planned"]
 """How what happened is noticed: work ends, or stands still, or goes on with wrong results, or slowly; or on purpose."""
@@ -111,28 +117,42 @@ class Gang:
             node.ask_anew()
 
     def take_together(self, nodes: Sequence[Node], slots: int) -> Sequence[Node]:
-        """Holds nodes with so many slots each that are its own ``parts``, idle, as a group, where they are many, alike
-        and free; returns those that are left to be held one by one."""
-        if len(nodes) < FEWEST_NODES or self.slots != slots * len(nodes) or self.milli or self.cpu_share:
+        """Holds nodes with so many slots each that are its own ``parts``, idle, as a group, where it has many of them
+        whole; returns those that are left to be held one by one.
+
+        Where some are not up yet it is a while before the gang is set, and its nodes are booked in their order until
+        then: only those that share a meter are a group, and only if it has no part of a node.
+        """
+        if len(nodes) < FEWEST_NODES or self.milli or self.cpu_share:
             return nodes
-        apart: list[Node] = []
-        for meter, run in groupby(nodes, METER):
-            alike = list(run)
-            if not isinstance(meter, SharedMeter) or meter.state != "on" or len(alike) < FEWEST_NODES:
-                apart += alike
-                for node in alike:
-                    node.settle()  # in the order of all
+        whole = self.slots == slots * len(nodes)
+        partial = set() if whole else {node for node, held in self.parts.items() if held < slots}
+        runs = [list(run) for _, run in groupby(nodes, _meter_or_node(partial) if partial else METER)]
+        waits = any(run[0].state != "on" for run in runs)
+        if waits:
+            joining = [run for run in runs if whole and len(run) >= FEWEST_NODES and run[0].state == "on"]
+        else:
+            joining = [run for run in runs if run[0] not in partial]
+        together = list(chain.from_iterable(joining))
+        if len(together) < FEWEST_NODES:
+            return nodes
+        first, now_ns = {run[0] for run in joining}, self._cluster.env.now_ns
+        for run in runs:
+            meter = run[0].meter
+            if isinstance(meter, SharedMeter) and run[0] in first:
+                meter.book(len(run), now_ns)
                 continue
-            now_ns = self._cluster.env.now_ns
-            meter.book(len(alike), now_ns)
-            if self._group is None:
-                share = self.share_of(alike[0], "idle", meter.hardware.gpu_idle_w, 0.0)
-                self._group = alike[0].group_of(self, share)
-            self._group.add(alike, meter.hardware)
-            self._cluster.count_all(alike)
-        if self._group is not None:
-            self._apart = dict.fromkeys(apart, slots)
-        return apart
+            for node in run:
+                node.settle()  # in the order of all
+        share = self.share_of(together[0], "idle", together[0].hardware.gpu_idle_w, 0.0)
+        self._group = together[0].group_of(self, share)
+        for _, alike in groupby(joining, lambda run: id(run[0].hardware)):
+            some = list(chain.from_iterable(alike))
+            self._group.add(some, some[0].hardware)
+        self._cluster.count_all(together)
+        if len(together) < len(nodes):
+            self._apart = {node: held for node, held in self.parts.items() if node.group is None}
+        return list(self._apart)
 
     def set(self, state: ShareState, gpu_w: float, cpu_load: float) -> None:
         """Puts every slot of the gang into ``state``, its GPUs at ``gpu_w`` each, its hosts' CPUs at ``cpu_load``."""
@@ -225,8 +245,7 @@ class Gang:
     def _release_group(self, group: NodeGroup) -> None:
         """Gives all back; the group when its first node would be, so that nothing is booked in another order."""
         first = next((i for i, node in enumerate(self.parts) if node not in self._apart), None)
-        parts = list(self.parts)
-        for node in parts[:first]:
+        for node in list(islice(self.parts, first)):
             node.release(self)
         self._cluster.count_all(group.free())
         for node in self._apart if first is not None else ():

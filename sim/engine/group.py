@@ -94,7 +94,8 @@ class NodeGroup:
             self._nodes = dict.fromkeys(nodes, kind)
         for node in nodes:
             node.group = self
-        self._heard.update(dict.fromkeys([node for node in nodes if node.on_change is not None]))
+            if node.on_change is not None:
+                self._heard[node] = None
         self._sums.clear()
 
     def drop(self, node: Node) -> None:
