@@ -10,7 +10,17 @@ import pandas as pd
 import pytest
 
 from benchmarks.accuracy import collectives as benchmark
-from benchmarks.accuracy.collectives import BOARDS, KINDS, Measured, fitted, judged, measured, predicted_s
+from benchmarks.accuracy.collectives import (
+    BOARDS,
+    KINDS,
+    OVER_PCIE,
+    Measured,
+    fitted,
+    judged,
+    judged_over_pcie,
+    measured,
+    predicted_s,
+)
 from sim.profiles.catalog import Catalog
 from sim.profiles.kernel_tables.package import SYSTEMS
 from sim.training.protocols import Library
@@ -34,7 +44,7 @@ def by_law(board: str = BOARDS[1]) -> list[Measured]:
 def package(folder: Path, slower: float = 1.0) -> Path:
     """Tables of all boards as the package has them; all-to-alls take ``slower`` times what the law says."""
     names = {kind: name for name, kind in KINDS.items()}
-    for board in BOARDS:
+    for board in (*BOARDS, *OVER_PCIE):
         rows: list[dict[str, Any]] = [
             {
                 "op_name": names[row.kind],
@@ -70,6 +80,15 @@ def test_what_is_judged_is_not_fitted_to(tmp_path: Path) -> None:
     assert len(off) == len(BOARDS) * len(KINDS) * 3 * len(SIZES)
 
 
+def test_a_board_over_pcie_is_judged_by_the_other_alone(tmp_path: Path) -> None:
+    """All-to-alls of half the speed are seen on either, and the board that is judged by the other's constants shows
+    them; small all-reduces on both are as the law has them."""
+    off = judged_over_pcie(package(tmp_path, slower=2.0))
+    assert set(off["board"]) == set(OVER_PCIE)
+    swapped = off["kind"] == "all-to-all"
+    assert off[swapped]["error"].abs().median() > 3 * off[~swapped]["error"].abs().median()
+
+
 def test_without_the_package_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "package_folder", lambda: None)
     assert benchmark.rows() == []
@@ -78,5 +97,6 @@ def test_without_the_package_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) 
 def test_rows_are_told_by_kind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(benchmark, "package_folder", lambda: package(tmp_path))
     rows = benchmark.rows()
-    assert [row.case.rpartition(", ")[2] for row in rows] == list(KINDS.values())
+    assert [row.case.rpartition(", ")[2] for row in rows[: len(KINDS)]] == list(KINDS.values())
+    assert [row.case.rpartition(", ")[2] for row in rows[len(KINDS) :]] == ["l40s", "rtx-pro-6000-server"]
     assert all(row.value < 0.5 for row in rows)  # the law judged on itself, constants found to a thousandth

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.training.collectives import Algorithm, Cost, Kind, algorithms, cost
-from sim.training.protocols import RING, TREE, Library
+from sim.training.collectives import Algorithm, Cost, Kind, algorithms, cost, lines
+from sim.training.protocols import PCIE_SHARE, RING, TREE, Library
 from sim.training.reach import Reach
 from sim.training.topology import Island, Network, Switched, Tier, switched
 from sim.training.torus import Torus
@@ -91,6 +91,38 @@ def test_more_gpus_take_longer(kind: Kind, stride: int, byte: float) -> None:
     for less, more in pairwise(taken):
         assert more >= less
     assert taken[-1] > taken[1]
+
+
+BUS = switched(8, Island(8, 32e9, 5e-11, pcie=True), None)
+ALIKE = switched(8, Island(8, 32e9, 5e-11), None)
+
+
+@pytest.mark.parametrize(("gpus", "ring_us"), [(2, 8.6), (4, 12.6), (8, 20.6)])
+def test_small_messages_over_pcie_take_nccls_latencies(gpus: int, ring_us: float) -> None:
+    """6.6 us to launch LL, and 1.0 us a step of 2 (n - 1) (tuning.cc, hwLatencies of PCI; 0.6 on NVLink)."""
+    bus, fabric = BUS.reach(gpus, 1), ALIKE.reach(gpus, 1)
+    taken = [1e6 * cost("all-reduce", 1e-3, reach, LIBRARY, "ring").seconds for reach in (bus, fabric)]
+    assert taken == pytest.approx([ring_us, 6.6 + 1.2 * (gpus - 1)], rel=1e-6)
+
+
+def test_more_than_a_pair_share_the_bus() -> None:
+    """Large messages: neighbours go at the link's rate, four, eight, and two of different pairs at two thirds of it."""
+
+    def share(size: int, stride: int) -> float:
+        fabric, bus = (cost("all-reduce", 1e12, at.reach(size, stride), LIBRARY, "ring").seconds for at in (ALIKE, BUS))
+        return fabric / bus
+
+    assert share(2, 1) == pytest.approx(1.0, rel=1e-3)
+    assert [share(4, 1), share(8, 1), share(2, 4)] == pytest.approx([PCIE_SHARE] * 3, rel=1e-3)
+
+
+@given(st.sampled_from([BUS, switched(8, PLAIN, None), switched(8, SHARP, None)]), st.sampled_from([2, 4, 8]), BYTES)
+def test_lines_are_the_cost(at: Switched, gpus: int, byte: float) -> None:
+    """The lowest of the lines of a kind within one island is what it takes, whatever the size."""
+    reach = at.reach(gpus, 1)
+    for kind in KINDS:
+        best = min(line.latency_s + line.s_per_byte * byte for line in lines(kind, reach, LIBRARY))
+        assert best == pytest.approx(cost(kind, byte, reach, LIBRARY).seconds, rel=1e-6)
 
 
 @given(CLUSTERS, GROUPS, BYTES)

@@ -26,6 +26,7 @@ from sim.profiles.kernel_time import (
     latent_time,
     product_time,
     quantise_time,
+    quickest_time,
     recurrence_time,
     reduce_time,
 )
@@ -200,6 +201,14 @@ def test_latent_attention_streams_one_vector_for_all_heads() -> None:
     few, some, many = (float(np.asarray(time(heads).seconds)) for heads in (16, 64, 128))
     assert few == some < many < 2.0 * some
     assert some > 64 * 8192 * 576 * 2.0 / (0.9 * 3.35e12)
+
+
+def test_the_quickest_way_is_taken_whatever_the_size() -> None:
+    """Of a way that is soon there and one that is fast, each where it is the quicker; an empty buffer takes nothing."""
+    ways = ((10e-6, 1e-9), (50e-6, 1e-10))
+    found = quickest_time(np.array([0.0, 1.0, 1e4, 1e6]), ways)
+    assert np.asarray(found.seconds) == pytest.approx([0.0, 10.001e-6, 20e-6, 150e-6])
+    assert np.asarray(found.floor_s) == pytest.approx([0.0, 10e-6, 10e-6, 50e-6])
 
 
 def test_an_all_reduce_is_latency_and_bytes() -> None:

@@ -196,6 +196,7 @@ COUNTS = (
     "tpot_ns",
     "itl_ns",  # last less first token, of completed requests
     "e2e_ns",
+    "queueing_ns",
     "tpot_count",
     "peak_blocks",
     "prefill_share_ns",

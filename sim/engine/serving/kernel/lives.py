@@ -118,11 +118,13 @@ def judge(pool, request, seat):
     if seat.padded_output:
         counts.wasted_tokens += seat.padded_output - output
     ttft, e2e = request.first_ns - request.arrival_ns, now - request.arrival_ns
+    queueing = request.scheduled_ns - request.arrival_ns
     counts.ttft_ns += ttft
     observe(pool, TTFT, ttft, 1)
     counts.e2e_ns += e2e
     observe(pool, E2E, e2e, 1)
-    observe(pool, QUEUEING, request.scheduled_ns - request.arrival_ns, 1)
+    counts.queueing_ns += queueing
+    observe(pool, QUEUEING, queueing, 1)
     counts.itl_ns += now - request.first_ns
     gaps = seat.emitted - 1
     counts.itl_count += gaps
