@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.engine import control as engine_control
 from sim.engine import gang as engine_gang
 from sim.engine import world as engine_world
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Spares
-from sim.engine.control import CapPlan
+from sim.engine.control import CapPlan, Throttle
 from sim.engine.draws import NodeHardware, Rest
 from sim.engine.failures import NodeFailures
 from sim.engine.gang import Gang
@@ -222,5 +224,30 @@ def test_idle_nodes_are_known_without_a_walk(seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_gang, "FEWEST_NODES", 2)
         patch.setattr(Cluster, "_watch_changed", checked)
+        world.run(seed)
+    assert looks
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_limit_of_the_site_knows_its_machines_without_a_walk(seed: int) -> None:
+    """Whenever it looks, it finds as many of each kind as a walk does, in the same order: its sums are of floats."""
+    world = failing_world(seed)
+    limit = hourly(np.random.default_rng(seed).uniform(1e3, 1e4, 60).tolist())
+    world = World(world.pools, world.jobs, world.services, world.duration_ns, world.caps, limit)
+    known, looks = Throttle._machines, 0
+
+    def checked(throttle: Throttle) -> Any:
+        nonlocal looks
+        looks += 1
+        found = known(throttle)
+        walk = Counter((node.hardware, node.state, node.shares) for node in throttle._nodes)
+        assert list(found.items()) == list(walk.items())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_gang, "FEWEST_NODES", 2)
+        patch.setattr(engine_control, "MOST_KNOWN", 0)
+        patch.setattr(Throttle, "_machines", checked)
         world.run(seed)
     assert looks
