@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.table import Row, show
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,8 +29,13 @@ SIZES = {
     "held": (1_000, 10_000, 100_000),
     "gives back": (128, 512, 2048, 8192),
     "recovers": (128, 512, 2048, 8192),
+    "many sizes": (1_000, 10_000, 100_000),
+    "limited": (1_000, 10_000),
+    "sleep": (1_000, 4_000, 16_000),
 }
 QUICK = {"idle": (1_000, 100_000), "held": (1_000, 100_000), "gives back": (128, 2048), "recovers": (128, 2048)}
+MANY = ("many sizes", "limited", "sleep")
+"""Cases of many jobs."""
 QUIET = ("idle", "held")
 """Cases of a day in which nothing fails."""
 ABOUT = {
@@ -36,11 +43,16 @@ ABOUT = {
     "held": "nodes, a day; one gang is on each of them for half of it",
     "gives back": "nodes of 8 GPUs, 54 days; the job is lost with a node 405 times",
     "recovers": "nodes of 8 GPUs, 54 days; the job goes on with spares 405 times",
+    "many sizes": "nodes, 600 jobs of one to half of them",
+    "limited": "nodes under a limit of the site, 600 jobs of 16",
+    "sleep": "nodes that sleep after ten minutes, ten jobs of a tenth of them",
 }
 
 
 def scenario(case: str, nodes: int) -> dict[str, Any]:
-    """One pool of DGX H100 and one job."""
+    """One pool of DGX H100 and one job, or many."""
+    if case in MANY:
+        return with_many_jobs(case, nodes)
     pool: dict[str, Any] = {"profile": "dgx-h100", "count": nodes}
     gpus = 8 if case == "idle" else 8 * nodes
     hours = 12 if case in QUIET else 200 * 24
@@ -75,6 +87,31 @@ def scenario(case: str, nodes: int) -> dict[str, Any]:
         "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
         "outputs": {"bin": "1 h"},
     }
+
+
+def with_many_jobs(case: str, nodes: int) -> dict[str, Any]:
+    """What may cost nodes times jobs: large ones of all sizes, a limit that follows each of them, nodes that sleep."""
+    rng = np.random.default_rng(3)
+    made = scenario("idle", nodes)
+    job, pool = made["workloads"]["job"], made["cluster"]["nodes"][0]
+    gpus, hours, every_s = [128] * 600, [0.5] * 600, 60
+    if case == "many sizes":
+        gpus = np.maximum(8, 4 * nodes ** rng.uniform(0.0, 1.0, 600)).astype(int).tolist()
+        hours, every_s, made["duration"] = rng.uniform(0.05, 1.0, 600).tolist(), 100, "2 d"
+    if case == "limited":
+        made["policies"] = [{"kind": "throttle", "site": "none", "limit": f"{9 * nodes} kW"}]
+    if case == "sleep":
+        gpus, hours, every_s, pool["idle_timeout"] = [8 * (nodes // 10)] * 10, [0.5] * 10, 7200, "10 min"
+    made["workloads"] = {
+        f"job-{i}": {
+            **{name: value for name, value in job.items() if name != "setup"},
+            "gpus": own,
+            "start_after": f"{every_s * i} s",
+            "work": {**job["work"], "gpu_hours": own * hour},
+        }
+        for i, (own, hour) in enumerate(zip(gpus, hours, strict=True))
+    }
+    return made
 
 
 def measure(case: str, nodes: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.engine import control as engine_control
 from sim.engine import gang as engine_gang
 from sim.engine import world as engine_world
 from sim.engine.clock import Clock
 from sim.engine.cluster import Cluster, Spares
-from sim.engine.control import CapPlan
+from sim.engine.control import CapPlan, Throttle
 from sim.engine.draws import NodeHardware, Rest
 from sim.engine.failures import NodeFailures
 from sim.engine.gang import Gang
@@ -224,3 +226,42 @@ def test_idle_nodes_are_known_without_a_walk(seed: int) -> None:
         patch.setattr(Cluster, "_watch_changed", checked)
         world.run(seed)
     assert looks
+
+
+def check_looks(world: World, seed: int) -> None:
+    """Whenever the limit looks, it finds as many machines of each kind as a walk, in the same order: it adds floats."""
+    known, looks = Throttle._machines, 0
+
+    def checked(throttle: Throttle) -> Any:
+        nonlocal looks
+        looks += 1
+        found = known(throttle)
+        walk = Counter((node.hardware, node.state, node.shares) for node in throttle._nodes)
+        assert list(found.items()) == list(walk.items())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_gang, "FEWEST_NODES", 2)
+        patch.setattr(engine_control, "MOST_KNOWN", 0)
+        patch.setattr(Throttle, "_machines", checked)
+        world.run(seed)
+    assert looks
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_limit_of_the_site_knows_its_machines_without_a_walk(seed: int) -> None:
+    world = failing_world(seed)
+    limit = hourly(np.random.default_rng(seed).uniform(1e3, 1e4, 60).tolist())
+    check_looks(World(world.pools, world.jobs, world.services, world.duration_ns, world.caps, limit), seed)
+
+
+@pytest.mark.parametrize("minutes", range(0, 40, 5))
+def test_a_limit_knows_nodes_that_a_gang_has_while_it_waits_for_others_to_boot(minutes: int) -> None:
+    asked = {"half": (8, H), "all": (16, 2 * H + minutes * 60 * S)}
+    jobs = [
+        replace(job(name=name, gpus=gpus, work_ns=H, submit_ns=at_ns), waiting_w=140.0, idle_w=50.0)
+        for name, (gpus, at_ns) in asked.items()
+    ]
+    slept = replace(pool(4), idle_timeout_ns=H // 3)
+    check_looks(World([slept], jobs, [], 6 * H, [], hourly([1e6] * 10)), 1)

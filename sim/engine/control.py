@@ -7,11 +7,12 @@ machines draw is not touched, and what cannot be shed is told.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
@@ -29,6 +30,8 @@ Changes = Callable[[], Iterator[tuple[int, float | None]]]
 
 CLOSE_W = 1e-6
 MOST_STEPS = 60
+MOST_KNOWN = 1000
+"""Caps make ever more ways to be held; so many beyond those of the nodes are remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +84,11 @@ class Throttle:
         self._awaited = False
         self._episodes: list[ThrottleRecord] = []
         self._open: ThrottleRecord | None = None
-        for node in self._nodes:
-            node.on_change = self._look_soon
+        self._changed = dict.fromkeys(range(len(self._nodes)))
+        self._kind = np.zeros(len(self._nodes), dtype=np.int64)  # of each node, among those known
+        self._known: dict[_Machine, int] = {}
+        for i, node in enumerate(self._nodes):
+            node.on_change = partial(self._hear, i)
         env.process(self._follow())
 
     def join(self, job: TrainingJob) -> None:
@@ -106,6 +112,11 @@ class Throttle:
                 yield self._env.wait(edge_ns - self._env.now_ns)
                 self._look_soon()
 
+    def _hear(self, i: int) -> None:
+        """A node is in another state, or is held otherwise."""
+        self._changed[i] = None
+        self._look_soon()
+
     def _look_soon(self) -> None:
         """Looks at the limit once in an instant, behind what has led to it."""
         if not self._awaited:
@@ -116,12 +127,28 @@ class Throttle:
         yield self._env.wait(0)
         self._awaited = False
         limit_w = self._limit.limit.at(self._env.now_ns)
-        machines = Counter((node.hardware, node.state, node.shares) for node in self._nodes)
+        machines = self._machines()
         wanted_w = self._power_w(machines, 1.0)
         share = 1.0 if wanted_w <= limit_w else self._share(machines, limit_w, wanted_w)
         for job in self._jobs.values():
             job.cap(self._source, None if share == 1.0 else self._cap_w(job, share))
         self._note(limit_w, wanted_w, share, self._power_w(machines, share))
+
+    def _machines(self) -> Mapping[_Machine, int]:
+        """How many nodes there are of each kind, in each state and held alike, in the order of the first of them. Only
+        those that have changed since the last look are asked."""
+        if len(self._known) > 2 * len(self._nodes) + MOST_KNOWN:
+            self._known.clear()
+            self._changed = dict.fromkeys(range(len(self._nodes)))
+        for i in self._changed:
+            node = self._nodes[i]
+            self._kind[i] = self._known.setdefault((node.hardware, node.state, node.shares), len(self._known))
+        self._changed.clear()
+        many = len(self._nodes)
+        count, first = np.bincount(self._kind, minlength=len(self._known)), np.full(len(self._known), many)
+        first[self._kind[::-1]] = np.arange(many)[::-1]  # of equals, the last that is written stays
+        known = list(self._known)
+        return {known[kind]: int(count[kind]) for kind in np.argsort(first)[: np.count_nonzero(count)].tolist()}
 
     def _cap_w(self, job: TrainingJob, share: float) -> float:
         return job.loaded_w + share * (job.active_w_without(self._source) - job.loaded_w)
@@ -132,7 +159,7 @@ class Throttle:
             return job.active_w_without(self._source)
         return job.active_w_under(self._source, self._cap_w(job, share))
 
-    def _power_w(self, machines: Counter[_Machine], share: float) -> float:
+    def _power_w(self, machines: Mapping[_Machine, int], share: float) -> float:
         """What the site would draw with its jobs capped at ``share`` of what they draw above loaded power."""
         total_w = 0.0
         for (hardware, state, shares), count in machines.items():
@@ -145,7 +172,7 @@ class Throttle:
             total_w += count * sum(draw.watts for draw in node_draws(hardware, state, supposed))
         return total_w
 
-    def _share(self, machines: Counter[_Machine], limit_w: float, wanted_w: float) -> float:
+    def _share(self, machines: Mapping[_Machine, int], limit_w: float, wanted_w: float) -> float:
         """The share at which the limit is just met from below; 0 where even that is too much.
 
         Regula falsi (Illinois): power rises with the share, and all but linearly (the supplies' efficiency bends it).

@@ -150,6 +150,7 @@ class Gang:
             some = list(chain.from_iterable(alike))
             self._group.add(some, some[0].hardware)
         self._cluster.count_all(together)
+        self._group.tell()
         if len(together) < len(nodes):
             self._apart = {node: held for node, held in self.parts.items() if node.group is None}
         return list(self._apart)

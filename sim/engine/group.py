@@ -113,9 +113,7 @@ class NodeGroup:
         nodes, self._nodes = self._nodes, {}
         for node, kind in nodes.items():
             node.group, node.meter = None, meters[kind]
-        for node in self._heard:
-            if node.on_change is not None:
-                node.on_change()
+        self.tell()
         return list(nodes)
 
     def set(self, share: Share) -> None:
@@ -127,6 +125,10 @@ class NodeGroup:
         if share == self.share:
             return
         self.share = share
+        self.tell()
+
+    def tell(self) -> None:
+        """Whoever wants to hear of its nodes hears that they have changed."""
         for node in self._heard:
             if node.on_change is not None:
                 node.on_change()
