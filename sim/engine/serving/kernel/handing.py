@@ -11,11 +11,9 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.arrivals import is_too_long
-from sim.engine.serving.kernel.costs import decode_cost, growths, iterations_within, longest
 from sim.engine.serving.kernel.follow import follow
 from sim.engine.serving.kernel.routing import POWER_OF_TWO, route_blindly, two_at_random
 from sim.engine.serving.kernel.weights import first_least, lightest, raise_nodes, set_leaf
-from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import BLIND, DONE, NEVER, SLOT_BITS
 
 FEW = 8
@@ -126,7 +124,7 @@ def expected(pool, replica, now):
     if replica.busy:
         over, done = replica.end_ns, max(replica.run, 1)
         if replica.run > 1 and not replica.closing:
-            over, done = end_of_iteration(replica, now)
+            over, done = replica.start_ns, np.int64(0)
     found = np.int64(NEVER)
     if replica.n_finishes:
         found = over + max((replica.finishes[0] >> SLOT_BITS) - replica.iteration - done, 0) * least
@@ -149,14 +147,3 @@ def expected(pool, replica, now):
                 found = min(found, over + lacking * least)
                 slot = request.next
     return max(found, now + 1)
-
-
-@inner
-def end_of_iteration(replica, now):
-    """When the iteration of a run of decodes that is under way will be over, and how many of the run then are."""
-    a0, a1, a2, _ = decode_cost(replica, 0)
-    g0, g1, g2 = growths(replica)
-    budget = ((now - replica.start_ns + 1) << FRACTION_BITS) - 1 - replica.remainder
-    done, span = iterations_within(a0, a1, a2, g0, g1, g2, replica.run, budget)
-    span += longest(a0 + g0 * done, a1 + g1 * done, a2 + g2 * done)
-    return replica.start_ns + ((replica.remainder + span) >> FRACTION_BITS), done + 1
