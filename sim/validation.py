@@ -295,7 +295,11 @@ def _message(
     if kind == "quantity":
         said, write, _ = message.partition("; write ")
         own = _remedy(outer, str(path[-1])) if path else ""
-        return f"{said}{own}" if write and "e.g. '" in own else message  # its own example beats that of its dimension
+        if not write or "e.g. '" not in own:
+            return message
+        # Its own example beats that of its dimension.
+        example = own.removeprefix(", e.g. ") if own.startswith(", e.g. ") else ""
+        return (message if example in message else f"{said}; write it like {example}") if example else f"{said}{own}"
     shown = repr(given)
     if nested(given) or len(shown) > 60:
         return message

@@ -210,7 +210,7 @@ def test_a_page_cancels_what_it_began(client: Client) -> None:
         ({"site.grid.intensity": "{kind: average, region: FRX}"}, "site.grid.intensity", "did you mean"),
         ({"cluster.nodes.0.count": "0"}, "cluster.nodes.0.count", "must be at least 1"),
         ({"cluster.nodes.0.profile": "dgx-a1000"}, "cluster.nodes.0.profile", "dgx-a100"),
-        ({"accounting.gpu_lifetime": "soon"}, "accounting.gpu_lifetime", "write it like"),
+        ({"accounting.gpu_lifetime": "soon"}, "accounting.gpu_lifetime", "give e.g. '5 years'"),
         ({"no.such": "1"}, "no", "unknown"),
     ],
 )

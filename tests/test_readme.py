@@ -45,8 +45,11 @@ FENCED = re.compile(r"^```(console|text)\n(.*?)^```$(\n(?=\n?```text$))?", flags
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
-def test_its_commands_run_in_order_and_print_what_it_shows(tmp_path: Path, page: Path) -> None:
-    """The first, and what a shell has to read, as processes; the others within this one."""
+def test_its_commands_run_in_order_and_print_what_it_shows(
+    tmp_path: Path, page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first, and what a shell has to read, as processes; the others within this one. No page has a cached study."""
+    monkeypatch.setenv("COLDAISLE_CACHE", str(tmp_path / "cache"))
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     printed: list[str] = []
     commands = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +35,9 @@ def read_columns(path: Path, label: str, numbers: Sequence[str]) -> tuple[npt.ND
         table = pd.read_csv(text, dtype=str, keep_default_na=False, engine="c")
     except (ValueError, OverflowError) as error:  # pandas' ParserError is a ValueError
         raise InputError.one(str(path), f"cannot be read as CSV: {error}") from None
-    first = text.getvalue().lstrip("\r\n").splitlines()[0]
-    written = [name.strip() for name in next(csv.reader([first]), [])]  # pandas calls the second of two otherwise
+    text.seek(0)  # what the header says: pandas calls the second of two otherwise
+    header = pd.read_csv(text, dtype=str, keep_default_na=False, engine="c", header=None, nrows=1)
+    written = [str(name).strip() for name in header.iloc[0]]
     table.columns = [name.strip() for name in table.columns]
     twice = [name for name in (label, *numbers) if written.count(name) > 1]
     if twice:
