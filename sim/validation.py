@@ -297,9 +297,10 @@ def _message(
         own = _remedy(outer, str(path[-1])) if path else ""
         if not write or "e.g. '" not in own:
             return message
-        # Its own example beats that of its dimension.
-        example = own.removeprefix(", e.g. ") if own.startswith(", e.g. ") else ""
-        return (message if example in message else f"{said}; write it like {example}") if example else f"{said}{own}"
+        example = own.removeprefix(", e.g. ")  # its own beats that of its dimension
+        if example == own:
+            return f"{said}{own}"
+        return message if example in message else f"{said}; write it like {example}"
     shown = repr(given)
     if nested(given) or len(shown) > 60:
         return message

@@ -26,10 +26,9 @@ from sim.profiles.kernel_time import (
     latent_time,
     product_time,
     quantise_time,
-    quickest_time,
     recurrence_time,
-    reduce_time,
 )
+from sim.profiles.message_time import quickest_time, reduce_time
 
 MACHINE = Machine(132.0, 1.83e9, 3.35e12)
 PEAK = 989.5e12

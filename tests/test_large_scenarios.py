@@ -120,9 +120,7 @@ def test_embodied_carbon_grows_with_the_nodes_beyond_64_bits_of_slot_time() -> N
 def test_a_bin_whose_slot_time_64_bits_do_not_hold_is_refused() -> None:
     (problem,) = sim.check(housed(100_000, bin="1 d"))
     assert problem.path == "outputs.bin"
-    assert "800,000 slots over a bin of 1 d are more slot-time than 64 bits hold; write at most '192 min'" in str(
-        problem
-    )
+    assert "800,000 slots over a bin of 1 d are more slot-time than 64 bits hold; write at most '3 h'" in str(problem)
     assert sim.check(housed(100_000, bin="192 min")) == ()
 
 

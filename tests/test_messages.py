@@ -10,7 +10,7 @@ import pytest
 from sim.build.messages import over_pcie
 from sim.profiles.catalog import Catalog
 from sim.profiles.collectives import collective_runs
-from sim.profiles.kernel_time import Ways, quickest_time
+from sim.profiles.message_time import Ways, quickest_time
 from sim.profiles.model import shape
 from sim.profiles.runs import Run
 from tests.iterations import H100, PLAIN, layout

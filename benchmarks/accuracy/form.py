@@ -43,7 +43,7 @@ taken up once, stacks fitted with it and Llama 3.1 8B given its own hits, not sc
 
 Hashed anew after that, since products of weights with fewer bits than what they are multiplied in have tiles and floors
 of their own: dense ones of 4 bits, of which no judged row is. Hashed anew since messages over PCIe take a library's
-time: all judged rows are of boards on NVLink.
+time: all judged rows are of boards on NVLink; and since messages have a file of their own.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ FILES = (
     "sim/profiles/experts.py",
     "sim/profiles/kernel_power.py",
     "sim/profiles/kernel_time.py",
+    "sim/profiles/message_time.py",
     "sim/profiles/runs.py",
     "sim/profiles/step.py",
     "sim/profiles/step_energy.py",
@@ -68,7 +69,7 @@ FILES = (
     "benchmarks/accuracy/serving_stack.py",
 )
 """The cost of an iteration, and what whole servers are fitted with."""
-FROZEN = ("2026-11-30 18:58 UTC", "bfa38135e7c1")
+FROZEN = ("2026-11-30 18:58 UTC", "80260a42adf1")
 
 
 def form(files: tuple[str, ...] = FILES) -> str:

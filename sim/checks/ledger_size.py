@@ -23,7 +23,7 @@ from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
 from sim.spec.scenario import DEFAULT_BIN, Outputs
-from sim.units import DAY_NS, HOUR_NS, MINUTE_NS
+from sim.units import DAY_NS, HOUR_NS, MINUTE_NS, NS_PER_S
 
 if TYPE_CHECKING:
     from sim.spec.workloads import Training
@@ -124,6 +124,17 @@ def _least_ns(name: str, job: Training, resolved: Resolved) -> int:
 MOST = f"a ledger holds {MOST_CELLS:,} cells in at most {MOST_BINS:,} bins"
 
 
+def _whole(span_ns: int) -> str:
+    """A span as people write it, rounded down: in days, or in the largest unit of which it holds one.
+
+    >>> _whole(int(10.7 * DAY_NS)), _whole(90 * MINUTE_NS), _whole(3 * NS_PER_S)
+    ('10 d', '1 h', '3 s')
+    """
+    units = ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min"), (NS_PER_S, "s"))
+    unit_ns, word = next((one for one in units if one[0] <= span_ns), units[-1])
+    return f"{span_ns // unit_ns} {word}"
+
+
 def bin_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
     """A ledger that would not fit memory is refused before the run, not met in the middle of it."""
     outputs = resolved.parts.outputs
@@ -133,11 +144,11 @@ def bin_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
     step = outputs.bin
     fitting = size.fitting
     if not size.counts(step if step is not None else DEFAULT_BIN):
-        most_min = MOST_SLOT_NS // size.slots // MINUTE_NS
+        most = _whole(MOST_SLOT_NS // size.slots)
         message = (
             f"{size.slots:,} slots over a bin of {(step or DEFAULT_BIN).text} are more slot-time than 64 bits hold"
         )
-        yield ("outputs", "bin"), f"{message}; write at most '{most_min} min'"
+        yield ("outputs", "bin"), f"{message}; write at most '{most}'"
     elif step is None and fitting is None:
         message = f"{size.sum(LADDER[-1])}; {MOST}. Fewer workloads or a shorter run would fit"
         yield ("outputs", "bin"), message

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.kernel_time import ACTIVATION_BYTES, KernelTime, Ways, quickest_time, reduce_time
+from sim.profiles.kernel_time import ACTIVATION_BYTES, KernelTime
+from sim.profiles.message_time import Ways, quickest_time, reduce_time
 from sim.profiles.model import ModelShape
 from sim.profiles.runs import Collective, Run
 from sim.profiles.terms import Device, Layout, Stack

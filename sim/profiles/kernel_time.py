@@ -5,7 +5,7 @@ multiprocessors leave some idle, unless the sum over k is split among them. (Tha
 leaves some idle does not show in what was measured.) Its time is that of the tiles and that of the memory, which hide
 each other in part, after a floor: filling the pipeline of loads, and its end. Counted in cycles the floors are the same
 on four generations of GPUs. A mixture of experts is two such products, of many matrices at
-once, with what sorts tokens to them; attention is a roofline of its own; a collective is latency and bytes.
+once, with what sorts tokens to them; attention is a roofline of its own. Messages between GPUs are in ``message_time``.
 
 The constants are fitted to measured kernels alone (``benchmarks.accuracy.kernel_times``): NVIDIA's tables in
 aiconfigurator (Apache-2.0), vLLM 0.14 to 0.24 on A100, H100, H200, B200, GB200, B300, L40S and RTX PRO 6000, every
@@ -28,8 +28,6 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Number = float | Floats
-Ways = tuple[tuple[float, float], ...]
-"""s, and s for each B, of every way to do the same."""
 """A value for one configuration, or an array (rows, 1) of many that tokens (rows or 1, many) broadcast with."""
 
 TILES = ((32.0, 64.0), (64.0, 32.0), (64.0, 64.0), (64.0, 128.0), (128.0, 64.0), (128.0, 128.0), (128.0, 256.0),
@@ -388,26 +386,3 @@ def chunks_time(
     convolved = 2.0 * ACTIVATION_BYTES * prompts * tokens * channels / (machine.byte_per_s * CONVOLUTION_MEMORY)
     floor = CHUNKS_CYCLES + np.where(np.asarray(channels) > 0.0, CONVOLUTION_CYCLES, 0.0)
     return KernelTime(prompts * tokens * flop / issued * idle, convolved, floor / machine.clock_hz)
-
-
-def quickest_time(byte: Number, ways: Ways) -> KernelTime:
-    """The quickest of several ``ways`` to send a buffer of ``byte``; nothing where it is empty."""
-    best = KernelTime(0.0, np.inf, 0.0)
-    for latency_s, s_per_byte in ways:
-        sent_s = s_per_byte * byte
-        new = latency_s + sent_s < np.asarray(best.seconds)
-        best = KernelTime(0.0, np.where(new, sent_s, best.streaming_s), np.where(new, latency_s, best.floor_s))
-    busy = np.asarray(byte) > 0.0
-    return KernelTime(0.0, np.where(busy, best.streaming_s, 0.0), np.where(busy, best.floor_s, 0.0))
-
-
-def reduce_time(byte: Number, gpus: Number, *, latency_s: Number, byte_per_s: Number) -> KernelTime:
-    """Of an all-reduce of ``byte`` on each of ``gpus``: each sends 2 (n - 1) / n of them; nothing where alone.
-
-    Source: Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", JPDC 2009,
-    doi 10.1016/j.jpdc.2008.09.002.
-    """
-    several = np.asarray(gpus) > 1.0
-    sent = 2.0 * (gpus - 1.0) / gpus * byte
-    busy = several & (np.asarray(byte) > 0.0)
-    return KernelTime(0.0, np.where(several, sent / byte_per_s, 0.0), np.where(busy, latency_s, 0.0))

@@ -14,8 +14,9 @@ import numpy as np
 
 from sim.profiles.aligned_experts import Aligned
 from sim.profiles.clock import ClockCurve
-from sim.profiles.kernel_time import Machine, Number, Ways
+from sim.profiles.kernel_time import Machine, Number
 from sim.profiles.layers import Layers
+from sim.profiles.message_time import Ways
 from sim.profiles.model import ModelShape
 
 
