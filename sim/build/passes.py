@@ -25,7 +25,7 @@ def batches(spec: Roofline, most: int, device: GPUProfile | CPUProfile) -> tuple
     found = []
     for size in range(1, most + 1):
         seconds, busy_s, joules = batch_cost(passes, size, memory, host_s=spec.host * SECONDS_PER_NS)
-        watts = _mean_w(device, seconds, busy_s, joules) if isinstance(device, GPUProfile) else 0.0
+        watts = mean_w(device, seconds, busy_s, joules) if isinstance(device, GPUProfile) else 0.0
         found.append((max(1, round(seconds * NS_PER_S)), watts))
     return tuple(found)
 
@@ -63,7 +63,7 @@ def _rates(cpu: CPUProfile) -> CPURates:
     return cpu.rates
 
 
-def _mean_w(gpu: GPUProfile, seconds: float, busy_s: float, joules: float) -> float:
+def mean_w(gpu: GPUProfile, seconds: float, busy_s: float, joules: float) -> float:
     """Waiting while launches or the host are behind; at work, what the limit lets it draw of what is asked."""
     waiting_w = clocked_up_w(gpu)
     at_work_w = within_limit_w(waiting_w + joules / busy_s, gpu) if busy_s > 0.0 else waiting_w

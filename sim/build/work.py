@@ -29,6 +29,7 @@ with later():
     from sim.build.early_exit import early_exits
     from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
     from sim.build.methods import effect_of
+    from sim.build.denoising import batches_of_pictures
     from sim.build.passes import batches
     from sim.build.provisioning import of_service
     from sim.build.schedules import job_schedule
@@ -38,7 +39,7 @@ with later():
     from sim.engine.training_plan import TrainingPlan
     from sim.profiles.methods import Effect
     from sim.spec.inference import Backlog, IntervalLog, PoissonArrivals, RateLog
-    from sim.spec.passes import Roofline
+    from sim.spec.passes import Denoising, Roofline
     from sim.workload import arrivals as arrival
     from sim.workload.factors import Exponential, Lognormal
 
@@ -145,7 +146,14 @@ def _service(
     first_ns = further_ns = 0
     by_size: tuple[tuple[int, float], ...] = ()
     factor = None
-    if isinstance(spec.service_time, Roofline):
+    if isinstance(spec.service_time, Denoising):
+        assert gpu is not None  # or it would not have passed
+        by_size = tuple(
+            _with_methods(ns, watts, spec, resolved)
+            for ns, watts in batches_of_pictures(spec.service_time, spec.batching.max_batch, gpu, resolved.catalog)
+        )
+        loaded_w = float(gpu.power.loaded.value)
+    elif isinstance(spec.service_time, Roofline):
         device = gpu if gpu is not None and not sockets else machine.cpu
         by_size = tuple(
             _with_methods(ns, watts, spec, resolved)

@@ -20,6 +20,7 @@ from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
+from sim.checks.denoising import pictures_fit
 from sim.checks.methods import methods_fit
 from sim.checks.named_profiles import faults
 from sim.checks.phases import phases_whole
@@ -46,7 +47,7 @@ from sim.validation import nearest
 with later():
     from sim.spec.battery import Battery, StatedStock
     from sim.spec.grid import MixWater
-    from sim.spec.passes import Roofline
+    from sim.spec.passes import Denoising, Roofline
     from sim.spec.workloads import Training
 
 
@@ -118,6 +119,7 @@ def _of_what_runs(resolved: Resolved, document: Document, *, kernel_tables: bool
     checks += [shared_by_somebody(resolved), units_fit(resolved)]
     checks += [
         loads_fit(resolved),
+        pictures_fit(resolved),
         above_tdp.stated(resolved),
         models_fit(resolved),
         methods_fit(resolved),
@@ -301,7 +303,7 @@ def _choices(resolved: Resolved) -> Found:
 
 def _service_laws(resolved: Resolved) -> Found:
     for name, service in resolved.services.items():
-        if isinstance(service.service_time, Roofline):
+        if isinstance(service.service_time, Roofline) or isinstance(service.service_time, Denoising):
             continue
         law, cv = service.service_time.law, service.service_time.cv
         if law == "lognormal" and (cv is None or cv <= 0):

@@ -23,6 +23,8 @@ from sim.validation import nearest, validate
 
 with later():
     from sim.profiles.conventions import ConventionProfile
+    from sim.profiles.denoiser import DenoiserProfile
+    from sim.profiles.denoising_stack import DenoisingStackProfile
     from sim.profiles.device import DeviceProfile
     from sim.profiles.failures import FailuresProfile
     from sim.profiles.grids import FuelsProfile, GridsProfile
@@ -44,6 +46,8 @@ _CLASSES: Mapping[str, type[Profile]] = {
     "model": ModelProfile,
     "stack": StackProfile,
     "training-stack": TrainingStackProfile,
+    "denoiser": DenoiserProfile,
+    "denoising-stack": DenoisingStackProfile,
     "fuels": FuelsProfile,
     "grids": GridsProfile,
     "failures": FailuresProfile,
@@ -166,8 +170,8 @@ class Catalog:
         return paths[name]
 
     def _fitting(self, kind: str | None) -> list[str]:
-        """Names of a kind by the folder they lie in; both kinds of stacks lie in one, and are read to be told apart."""
-        folder = kind.removeprefix("training-") if kind is not None else None
+        """Names of a kind by the folder they lie in; all kinds of stacks lie in one, and are read to be told apart."""
+        folder = kind.rpartition("-")[2] if kind is not None else None
         names = [name for name, path in self.paths().items() if folder in (None, *_folders(path))]
         return names if folder != "stack" else [name for name in names if self._says(name) == kind]
 
@@ -222,6 +226,14 @@ class Catalog:
     def training_stack(self, name: str) -> TrainingStackProfile:
         """A training stack by name. Raises ``InputError``."""
         return self._of_kind(name, TrainingStackProfile)
+
+    def denoiser(self, name: str) -> DenoiserProfile:
+        """A network that denoises, by name. Raises ``InputError``."""
+        return self._of_kind(name, DenoiserProfile)
+
+    def denoising_stack(self, name: str) -> DenoisingStackProfile:
+        """A stack that runs such networks, by name. Raises ``InputError``."""
+        return self._of_kind(name, DenoisingStackProfile)
 
     def failures(self, name: str) -> FailuresProfile:
         """A set of parts that fail by name. Raises ``InputError``."""

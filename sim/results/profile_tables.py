@@ -14,6 +14,8 @@ from rich.text import Text
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
 from sim.profiles.conventions import ConventionProfile
+from sim.profiles.denoiser import DenoiserProfile
+from sim.profiles.denoising_stack import DenoisingStackProfile
 from sim.profiles.device import DeviceProfile
 from sim.profiles.failures import FailuresProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
@@ -33,6 +35,7 @@ from sim.results.tables import plain_table
 def catalog_table(catalog: Catalog) -> RenderableType:
     """Every profile with the figures one chooses by, a table for each sort."""
     machines = plain_table("machine", "power", "size", "embodied kg")
+    denoisers = plain_table("denoiser", "network", "title")
     models = plain_table("model", "parameters", "active", "KV of a token")
     stacks = plain_table("stack", "of", "title")
     electricity = plain_table("electricity", "basis", "of", "title")
@@ -41,11 +44,11 @@ def catalog_table(catalog: Catalog) -> RenderableType:
     units = plain_table("units", "above rest", "at rest", "title")
     conventions = plain_table("convention", "lines", "title")
     methods = plain_table("method", "work x time x power", "title")
-    for table in (machines, models, stacks, electricity, failures, slices, units, conventions, methods):
+    for table in (machines, models, denoisers, stacks, electricity, failures, slices, units, conventions, methods):
         table.columns[0].no_wrap = True
     electricity.columns[3].no_wrap, electricity.columns[3].justify = False, "left"
     stacks.columns[2].no_wrap, stacks.columns[2].justify = False, "left"
-    for table in (failures, slices, conventions, methods):
+    for table in (denoisers, failures, slices, conventions, methods):
         table.columns[2].no_wrap, table.columns[2].justify = False, "left"
     units.columns[3].no_wrap, units.columns[3].justify = False, "left"
     for name in catalog.paths():
@@ -55,6 +58,10 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 stacks.add_row(name, "serving", profile.title)
             case TrainingStackProfile():
                 stacks.add_row(name, "training", profile.title)
+            case DenoisingStackProfile():
+                stacks.add_row(name, "denoising", profile.title)
+            case DenoiserProfile():
+                denoisers.add_row(name, profile.network.kind, profile.title)
             case ModelProfile():
                 models.add_row(name, *_model_figures(profile))
             case FuelsProfile():
@@ -76,7 +83,7 @@ def catalog_table(catalog: Catalog) -> RenderableType:
                 bounds = profile.embodied
                 kilograms = " to ".join(_kilograms(bound.value) for bound in (bounds.low, bounds.high))
                 machines.add_row(name, *_figures(profile), kilograms)
-    return Group(machines, models, stacks, electricity, failures, slices, units, conventions, methods)
+    return Group(machines, models, denoisers, stacks, electricity, failures, slices, units, conventions, methods)
 
 
 def _factors(profile: MethodProfile) -> str:
@@ -169,6 +176,8 @@ def profile_tables(profile: Profile) -> RenderableType:
     """One profile: every number with how it is known, then the sources."""
     if isinstance(profile, ModelProfile):
         return model_table(profile)
+    if isinstance(profile, DenoiserProfile):
+        return denoiser_table(profile)
     if isinstance(profile, ConventionProfile):
         return convention_table(profile)
     table = plain_table("number", "value", "known as", "source")
@@ -190,6 +199,20 @@ def profile_tables(profile: Profile) -> RenderableType:
         table,
         Text("\n".join(sources)),
         Text("\n".join(["", *notes]), style="dim"),
+    )
+
+
+def denoiser_table(profile: DenoiserProfile) -> RenderableType:
+    """A network that denoises, as published."""
+    table = plain_table("of the network", "")
+    own = profile.model_dump(exclude={"kind", "name", "title", "sources", "source", "note"}, exclude_defaults=True)
+    for label, value in _stated(own):
+        table.add_row(label, value)
+    return Group(
+        Text(f"{profile.title}  ({profile.name})", style="bold"),
+        table,
+        Text("\n".join(f"{key}: {citation(source)}" for key, source in profile.sources.items())),
+        Text(profile.note or "", style="dim"),
     )
 
 

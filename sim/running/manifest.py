@@ -25,6 +25,7 @@ from sim.spec.scenario import Scenario
 
 with later():
     from sim.spec.failures import ComponentFailures
+    from sim.spec.passes import Denoising
     from sim.spec.training import ModelWork
 
 
@@ -114,6 +115,8 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    laws = [service.service_time for service in resolved.services.values()]
+    names |= {name for law in laws if isinstance(law, Denoising) for name in law.profiles}
     names |= profiles_of_methods(resolved)
     works = [job.work for job in resolved.jobs.values()]
     works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]

@@ -19,7 +19,7 @@ from sim.quantities import (
 )
 from sim.spec.cluster import Wanted
 from sim.spec.methods import Methods
-from sim.spec.passes import MOST_IN_BATCH, Roofline
+from sim.spec.passes import MOST_IN_BATCH, MOST_PICTURES, Denoising, Roofline
 from sim.spec.provisioning import StartUpOfService
 from sim.spec.requests import RoutedArrivals
 from sim.spec.times import StampsOfAny, Zone
@@ -93,7 +93,7 @@ class ServiceTime(Spec):
     cv: SmallRatio | None = Field(default=None, description="Coefficient of variation of the lognormal factor.")
 
 
-ServiceLaw = Annotated[ServiceTime | Roofline, Field(discriminator="law")]
+ServiceLaw = Annotated[ServiceTime | Roofline | Denoising, Field(discriminator="law")]
 """Of a batch: as measured, or from what is computed."""
 
 
@@ -177,22 +177,30 @@ class Inference(Workload):
     def _gpus_or_sockets(self) -> Inference:
         if (self.gpus_per_replica > 0) == (self.sockets_per_replica > 0):
             raise PydanticCustomError("gpus", "needs either 'gpus_per_replica' or 'sockets_per_replica' above zero")
-        if isinstance(self.service_time, Roofline):
-            return self._of_passes()
+        if isinstance(self.service_time, Roofline | Denoising):
+            return self._of_passes(self.service_time)
         if (self.load is None) == (self.gpus_per_replica > 0):
             raise PydanticCustomError("load", "'load' is what its GPUs draw: required with them, and with them alone")
         return self
 
-    def _of_passes(self) -> Inference:
+    def _of_passes(self, law: Roofline | Denoising) -> Inference:
+        what = "a roofline" if isinstance(law, Roofline) else "a law of denoising"
+        told = {"what": what}
         if self.load is not None:
-            raise PydanticCustomError("load", "a roofline says what its GPUs draw: leave 'load' out")
+            raise PydanticCustomError("load", "{what} says what its GPUs draw: leave 'load' out", told)
+        if isinstance(law, Denoising) and self.sockets_per_replica:
+            raise PydanticCustomError(
+                "denoising", "a law of denoising is that of a GPU: leave 'sockets_per_replica' out"
+            )
         if max(self.gpus_per_replica, self.sockets_per_replica) != 1:
-            raise PydanticCustomError("roofline", "a roofline is that of one GPU or one socket: raise 'replicas'")
+            one = "one GPU or one socket" if isinstance(law, Roofline) else "one GPU"
+            message = "{what} is that of {one}: raise 'replicas'"
+            raise PydanticCustomError("roofline", message, told | {"one": one})
         if self.early_exit is not None:
-            raise PydanticCustomError("roofline", "a roofline has no early exits: what they take is not stated")
-        if self.batching.max_batch > MOST_IN_BATCH:
-            message = "of a roofline, 'max_batch' is at most {most}"
-            raise PydanticCustomError("roofline", message, {"most": MOST_IN_BATCH})
+            raise PydanticCustomError("roofline", "{what} has no early exits: what they take is not stated", told)
+        most = MOST_IN_BATCH if isinstance(law, Roofline) else MOST_PICTURES
+        if self.batching.max_batch > most:
+            raise PydanticCustomError("roofline", "of {what}, 'max_batch' is at most {most}", told | {"most": most})
         return self
 
     @property

@@ -12,6 +12,9 @@ from sim.quantities import Bytes, Duration, Operations, PositiveFraction
 from sim.validation import LONGEST_NAME, Spec
 
 MOST_IN_BATCH = 4096
+MOST_PICTURES = 256
+"""In a batch of generation: each size is reckoned kernel by kernel."""
+MOST_PIXELS = 16_384
 
 
 class PassEfficiency(Spec):
@@ -54,3 +57,27 @@ class Roofline(Spec):
     passes: dict[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)], NetworkPass] = Field(
         min_length=1, max_length=64, description="By a name of yours, in sequence."
     )
+
+
+class Denoising(Spec):
+    """Time and power of pictures, or of a film, that a network makes of noise in so many steps, kernel by kernel."""
+
+    law: Literal["denoising"]
+    network: str = Field(description="A profile of kind 'denoiser'.")
+    stack: str = Field(description="A profile of kind 'denoising-stack': what the framework makes of the hardware.")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        description="Of the network; in fp32 convolutions run in TF32 where the device has it."
+    )
+    height: int = Field(ge=8, le=MOST_PIXELS, strict=True, description="Pixels.")
+    width: int = Field(ge=8, le=MOST_PIXELS, strict=True, description="Pixels.")
+    frames: int = Field(default=1, ge=1, le=10_000, strict=True, description="Of a film; 1 is a picture.")
+    steps: int = Field(ge=1, le=10_000, strict=True)
+    guided: bool = Field(description="Whether each step asks the network with the prompt and without.")
+    host: Duration = Field(
+        default="0 s", validate_default=True, description="Host time of a picture, during which the device waits."
+    )
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Names of those of its network and its stack."""
+        return (self.network, self.stack)

@@ -1,0 +1,115 @@
+"""What batches of pictures of each size take on a GPU: prompts encoded, the network once a step, pixels decoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.build.loads import clocked_up_w, cores_active_w
+from sim.build.passes import mean_w
+from sim.later import later
+from sim.profiles.catalog import Catalog
+from sim.profiles.denoiser import UNet
+from sim.profiles.denoiser_layers import Launched, decoder, sampled, text_encoder, transformer, unet
+from sim.profiles.denoiser_time import Arithmetic, Cost, Energies, Reached, cost
+from sim.profiles.hardware import GPUProfile
+from sim.profiles.kernel_time import Machine
+from sim.units import NS_PER_S, SECONDS_PER_NS
+
+with later():
+    from sim.profiles.hardware import Precision
+
+if TYPE_CHECKING:
+    from sim.profiles.denoiser import DenoiserProfile
+    from sim.profiles.denoising_stack import DenoisingStackProfile
+    from sim.spec.passes import Denoising
+
+VALUE_BYTES: dict[str, float] = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
+
+
+def batches_of_pictures(spec: Denoising, most: int, gpu: GPUProfile, catalog: Catalog) -> tuple[tuple[int, float], ...]:
+    """ns of batches of 1 to ``most`` pictures, and mean W of the GPU meanwhile."""
+    network, stack = catalog.denoiser(spec.network), catalog.denoising_stack(spec.stack)
+    found = []
+    for size in range(1, most + 1):
+        whole = batch_of_pictures(spec, size, gpu, network, stack)
+        seconds = whole.seconds + size * spec.host * SECONDS_PER_NS
+        joules = whole.joules + whole.busy_s * cores_active_w(gpu)
+        found.append((max(1, round(seconds * NS_PER_S)), mean_w(gpu, seconds, whole.busy_s, joules)))
+    return tuple(found)
+
+
+def batch_of_pictures(
+    spec: Denoising, size: int, gpu: GPUProfile, network: DenoiserProfile, stack: DenoisingStackProfile
+) -> Cost:
+    """Of so many at once, without the host's part."""
+    place = network.compression
+    height, width = -(-spec.height // place), -(-spec.width // place)
+    frames = 1 + -(-(spec.frames - 1) // network.frames_compression)
+    asked, channels = size * (2 if spec.guided else 1), network.latent_channels
+    before, step, after = (Launched(stack.fused, stack.channels_last) for _ in range(3))
+    for each in network.text_encoders:
+        text_encoder(each, before, prompts=asked, tokens=network.text_tokens)
+    net = network.network
+    if isinstance(net, UNet):
+        at = {"height": height, "width": width, "channels": channels}
+        unet(net, step, pictures=asked * frames, text=network.text_tokens, **at)
+    else:
+        transformer(net, step, pictures=asked, places=frames * height * width, text=network.text_tokens)
+    sampled(step, size * frames * height * width * channels)
+    own = spec.precision
+    if network.decoder is not None:
+        at = {"height": height, "width": width, "channels": channels}
+        decoder(network.decoder, after, pictures=size * frames, **at)
+        own = network.decoder.precision or own
+    return (
+        _cost(before, spec.precision, gpu, stack)
+        + _cost(step, spec.precision, gpu, stack) * spec.steps
+        + _cost(after, own, gpu, stack)
+    )
+
+
+def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: DenoisingStackProfile) -> Cost:
+    assert gpu.chip is not None  # or it would not have passed
+    reached = Reached(
+        convolutions=float(stack.convolution_efficiency.value),
+        products=float(stack.compute_efficiency.value),
+        attention=float(stack.attention_efficiency.value),
+        passes=float(stack.pass_efficiency.value),
+        memory=float(stack.memory_efficiency.value),
+    )
+    score = gpu.power.energy_per_score
+    energies = Energies(float(gpu.power.energy_per_byte.value), float(score.value) if score is not None else 0.0)
+    machine = Machine(gpu.chip.multiprocessors.value, float(gpu.chip.clock.value), float(gpu.memory.bandwidth.value))
+    launch_s = stack.launch.value * SECONDS_PER_NS if stack.launch is not None else 0.0
+    return cost(launched.kernels, reached, _arithmetic(gpu, precision), energies, machine, launch_s=float(launch_s))
+
+
+def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
+    """In 32 bits convolutions are multiplied in TF32 where there is such a unit, and products are not (PyTorch's
+    ``cudnn.allow_tf32`` and ``cuda.matmul.allow_tf32`` unless they are set)."""
+    convolved = convolution_precision(gpu, precision)
+    return Arithmetic(
+        convolutions=float(gpu.peak[convolved].value),
+        products=float(gpu.peak[precision].value),
+        convolution_j=float(gpu.power.energy_per_flop[convolved].value),
+        product_j=float(gpu.power.energy_per_flop[precision].value),
+        value_bytes=VALUE_BYTES[precision],
+    )
+
+
+def convolution_precision(gpu: GPUProfile, precision: Precision) -> Precision:
+    """What convolutions are multiplied in."""
+    both = "tf32" in gpu.peak and "tf32" in gpu.power.energy_per_flop
+    return "tf32" if precision == "fp32" and both else precision
+
+
+def lacking(spec: Denoising, gpu: GPUProfile, network: DenoiserProfile | None) -> str | None:
+    """What a GPU's profile lacks for it."""
+    if gpu.chip is None:
+        return f"'{gpu.name}' has no 'chip' in its profile, from which times of kernels follow: use 'roofline'"
+    asked = {spec.precision, *([network.decoder.precision or spec.precision] if network and network.decoder else [])}
+    known = [str(one) for one in gpu.peak if one in gpu.power.energy_per_flop]
+    missing = sorted(one for one in asked if one not in known)
+    if missing:
+        return f"'{gpu.name}' has no peak (and power) for {' and '.join(missing)}  ({', '.join(known)})"
+    return None

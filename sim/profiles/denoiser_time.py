@@ -1,0 +1,160 @@
+"""Seconds and joules of a denoising network's pass, kernel by kernel, from what it launches (``denoiser_layers``).
+
+Products and convolutions take what products of a language model do (``kernel_time``), attention what its tiles take,
+passes what moves. Kernels run one after the other, none before the host has launched it: the host runs ahead where
+kernels are long and is overtaken where they are short (Fernandez and others, "The framework tax", arXiv:2302.06117). Both
+wait for one another once a step, as the sampler reads a number that is on the device (Hugging Face, "Accelerate inference of
+text-to-image diffusion models", section on syncs). From a graph nothing is launched. Energies are those of
+``kernel_power``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.profiles.denoiser_layers import Attention, Kernel, Pass, Product
+from sim.profiles.kernel_time import Floats, Machine, ProductLaw, product_time, together
+
+QUERY_ROWS = 128
+"""Of a tile of attention, as in ``kernel_time``."""
+HEAD_MULTIPLE = 32
+"""Kernels of attention are compiled for heads of 32, 64, 96 values and so on; others are filled up (FlashAttention,
+``static_switch.h``)."""
+SHARPNESS = 1.83
+"""Of ``kernel_time.ProductLaw``, for attention, too."""
+FLOOR_CYCLES = 4450.0
+"""Of a kernel that fills its pipeline and drains it, as of a product."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Fractions of the peaks that large kernels reach; ``passes`` of the memory's rate by kernels between products,
+    ``memory`` by products."""
+
+    convolutions: float
+    products: float
+    attention: float
+    passes: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Peaks in FLOP/s, J of an operation and B of a value."""
+
+    convolutions: float
+    products: float
+    convolution_j: float
+    product_j: float
+    value_bytes: float
+
+
+@dataclass(frozen=True)
+class Energies:
+    """J of a byte of memory, and of an exponential of attention."""
+
+    byte: float
+    score: float = 0.0
+
+
+class Each(NamedTuple):
+    """Of each kernel of a sort: s, J beyond those of being at work, FLOP and B."""
+
+    seconds: Floats
+    joules: Floats
+    flop: Floats
+    byte: Floats
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of all that is launched: s from the first launch to the end of the last kernel, s of them in which kernels run, J
+    beyond those of being at work, FLOP and B."""
+
+    seconds: float = 0.0
+    busy_s: float = 0.0
+    joules: float = 0.0
+    flop: float = 0.0
+    byte: float = 0.0
+
+    def __mul__(self, times: int) -> Cost:
+        """As often, one after the other."""
+        return Cost(*(times * part for part in self._parts()))
+
+    def __add__(self, other: Cost) -> Cost:
+        """One after the other."""
+        return Cost(*(a + b for a, b in zip(self._parts(), other._parts(), strict=True)))
+
+    def _parts(self) -> tuple[float, ...]:
+        return self.seconds, self.busy_s, self.joules, self.flop, self.byte
+
+
+def cost(
+    kernels: Sequence[Kernel],
+    reached: Reached,
+    arithmetic: Arithmetic,
+    energies: Energies,
+    machine: Machine,
+    *,
+    launch_s: float,
+) -> Cost:
+    """Of kernels in order, each launched by the host ``launch_s`` after the one before it, from a host and a device that
+    have waited for one another."""
+    if not kernels:
+        return Cost()
+    times = np.zeros((4, len(kernels)))
+    for sort, law in ((Product, _products), (Attention, _attentions), (Pass, _passes)):
+        at = [i for i, kernel in enumerate(kernels) if isinstance(kernel, sort)]
+        if at:
+            columns = list(np.array([kernels[i] for i in at], dtype=float).T)
+            times[:, at] = law(columns, reached, arithmetic, energies, machine)
+    seconds = times[0]
+    left = np.cumsum(seconds[::-1])[::-1]  # of each kernel and all behind it
+    whole = float((launch_s * np.arange(1, len(kernels) + 1) + left).max())
+    return Cost(whole, *(float(part) for part in times.sum(axis=1)))
+
+
+def _products(columns: list[Floats], reached: Reached, of: Arithmetic, energies: Energies, machine: Machine) -> Each:
+    """Products with matrices, and convolutions of several taps."""
+    m, n, k, taps = columns
+    convolved = taps > 1.0
+    law = ProductLaw(compute=np.where(convolved, reached.convolutions, reached.products), memory=reached.memory)
+    seconds = product_time(
+        m,
+        n,
+        k,
+        weight_bytes=of.value_bytes,
+        operand_bytes=of.value_bytes / taps,  # a place is read once for all taps
+        flop_per_s=np.where(convolved, of.convolutions, of.products),
+        machine=machine,
+        law=law,
+    ).seconds
+    flop, byte = 2.0 * m * n * k, of.value_bytes * (n * k + m * k / taps + m * n)
+    joules = flop * np.where(convolved, of.convolution_j, of.product_j) + byte * energies.byte
+    return Each(np.asarray(seconds), joules, flop, byte)
+
+
+def _attentions(columns: list[Floats], reached: Reached, of: Arithmetic, energies: Energies, machine: Machine) -> Each:
+    """Every place attends to all keys; tiles of queries are computed whole, and heads filled up."""
+    pictures, queries, keys, heads, width = columns
+    tiles = pictures * heads * np.ceil(queries / QUERY_ROWS)
+    filled = np.ceil(width / HEAD_MULTIPLE) * HEAD_MULTIPLE
+    computed = 4.0 * tiles * QUERY_ROWS * keys * filled
+    idle = np.maximum(1.0, machine.multiprocessors / tiles)
+    byte = 2.0 * of.value_bytes * pictures * heads * width * (queries + keys)
+    moved_s = byte / (machine.byte_per_s * reached.memory)
+    floor_s = FLOOR_CYCLES / machine.clock_hz
+    seconds = together(computed * idle / (of.products * reached.attention), moved_s, SHARPNESS, floor_s).seconds
+    joules = computed * of.product_j + byte * energies.byte + pictures * heads * queries * keys * energies.score
+    return Each(np.asarray(seconds), joules, 4.0 * pictures * heads * queries * keys * width, byte)
+
+
+def _passes(columns: list[Floats], reached: Reached, of: Arithmetic, energies: Energies, machine: Machine) -> Each:
+    (values,) = columns
+    byte = values * of.value_bytes
+    seconds = byte / (machine.byte_per_s * reached.passes) + FLOOR_CYCLES / machine.clock_hz
+    return Each(seconds, byte * energies.byte, np.zeros_like(byte), byte)

@@ -1,0 +1,29 @@
+"""Denoising stacks: what a framework makes of the hardware when it runs networks that denoise.
+
+``denoiser_time`` says what each number does. ``fused``: chains between products are compiled into one kernel;
+``channels_last``: pictures and weights lie place by place. Without ``launch`` all kernels of a step come from a graph.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sim.profiles.sourced import Profile, Sourced, SourcedDuration
+from sim.quantities import PositiveFraction
+
+Efficiency = Sourced[PositiveFraction]
+
+
+class DenoisingStackProfile(Profile):
+    """Constants of a framework; none has a default, as each decides what a step takes."""
+
+    kind: Literal["denoising-stack"]
+    source: str
+    fused: bool
+    channels_last: bool
+    convolution_efficiency: Efficiency
+    compute_efficiency: Efficiency
+    attention_efficiency: Efficiency
+    memory_efficiency: Efficiency
+    pass_efficiency: Efficiency
+    launch: SourcedDuration | None = None
