@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.build.loads import clocked_up_w, cores_active_w
+from sim.build.loads import cores_active_w
 from sim.build.passes import mean_w
 from sim.later import later
 from sim.profiles.catalog import Catalog

@@ -26,10 +26,10 @@ from sim.spec.serving import Serving
 from sim.workload.requests import RequestSource
 
 with later():
+    from sim.build.denoising import batches_of_pictures
     from sim.build.early_exit import early_exits
     from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
     from sim.build.methods import effect_of
-    from sim.build.denoising import batches_of_pictures
     from sim.build.passes import batches
     from sim.build.provisioning import of_service
     from sim.build.schedules import job_schedule

@@ -1,4 +1,4 @@
-"""Whether networks that denoise are known, fit the pictures that they are asked for, and run on the GPUs they are given."""
+"""Whether networks that denoise are known, fit the pictures that are asked of them, and run on the GPUs given."""
 
 from __future__ import annotations
 

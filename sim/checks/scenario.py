@@ -14,13 +14,13 @@ from sim.build.resolved import Resolved
 from sim.checks import above_tdp
 from sim.checks.campaigns import intensities_outside, many_start
 from sim.checks.conventions import convention_problems
+from sim.checks.denoising import pictures_fit
 from sim.checks.fabric import fabrics_fit
 from sim.checks.failures import failure_problems
 from sim.checks.files import file_problems
 from sim.checks.jobs import jobs_fit, tables_fit
 from sim.checks.ledger_size import bin_problems
 from sim.checks.loads import loads_fit, work_fits
-from sim.checks.denoising import pictures_fit
 from sim.checks.methods import methods_fit
 from sim.checks.named_profiles import faults
 from sim.checks.phases import phases_whole
@@ -303,7 +303,7 @@ def _choices(resolved: Resolved) -> Found:
 
 def _service_laws(resolved: Resolved) -> Found:
     for name, service in resolved.services.items():
-        if isinstance(service.service_time, Roofline) or isinstance(service.service_time, Denoising):
+        if isinstance(service.service_time, (Roofline, Denoising)):
             continue
         law, cv = service.service_time.law, service.service_time.cv
         if law == "lognormal" and (cv is None or cv <= 0):

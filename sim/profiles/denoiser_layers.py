@@ -4,13 +4,13 @@ Between products eager PyTorch launches a kernel for each operation, and each re
 group normalisation reads it twice and writes it, an activation, a bias, a residual and a division by one read and write
 it again. Compiled, chains of such operations become one kernel. Counts are those of diffusers' blocks
 (``ResnetBlock2D``, ``Transformer2DModel``, ``BasicTransformerBlock``, ``FluxTransformerBlock``, ``WanTransformerBlock``
-and ``Decoder``, versions 0.17 to 0.35) over kernels of PyTorch 2: a convolution is a product by an implicit matrix (Chetlur and others, "cuDNN",
-arXiv:1410.0759), whose bias is another kernel. Tensor cores want pictures place by place (NHWC), PyTorch's group
+and ``Decoder``, versions 0.17 to 0.35) over kernels of PyTorch 2: a convolution is a product by an implicit matrix
+(Chetlur and others, "cuDNN", arXiv:1410.0759), whose bias is another kernel. Tensor cores want pictures place by place (NHWC), PyTorch's group
 normalisation channel by channel (``native_group_norm`` makes its input contiguous): without a compiler every picture is
 turned before a convolution and turned back behind it. Where the whole network lies channel by channel (NCHW), its
 weights are turned, too, each time.
 
-Left out: what a second-level cache spares passes over small tensors, and the first convolutions of few channels' odd shapes.
+Left out: what a second-level cache spares passes over small tensors.
 """
 
 from __future__ import annotations
@@ -291,10 +291,10 @@ def text_encoder(net: TextEncoder, launched: Launched, *, prompts: int, tokens: 
 
 
 SAMPLER_PASSES = 12
-"""Over latent pictures, a step: both answers weighed, noise scaled and taken away (counted in diffusers' PNDM, Euler and
-flow-matching schedulers: 8 to 16)."""
+"""Over latent pictures, a step: both answers weighed, noise scaled and taken away (counted in diffusers' PNDM, Euler
+and flow-matching schedulers: 8 to 16)."""
 
 
 def sampled(launched: Launched, values: int) -> None:
-    """What a sampler makes of the network's answer; compiled or not, it is not in the graph."""
+    """What a sampler makes of the network's answer."""
     launched.kernels.extend([Pass(2.0 * values)] * SAMPLER_PASSES)

@@ -2,9 +2,9 @@
 
 Products and convolutions take what products of a language model do (``kernel_time``), attention what its tiles take,
 passes what moves. Kernels run one after the other, none before the host has launched it: the host runs ahead where
-kernels are long and is overtaken where they are short (Fernandez and others, "The framework tax", arXiv:2302.06117). Both
-wait for one another once a step, as the sampler reads a number that is on the device (Hugging Face, "Accelerate inference of
-text-to-image diffusion models", section on syncs). From a graph nothing is launched. Energies are those of
+kernels are long and is overtaken where they are short (Fernandez and others, "The framework tax", arXiv:2302.06117).
+Both wait for one another once a step, as the sampler reads a number that is on the device (Hugging Face, "Accelerate
+inference of text-to-image diffusion models", section on syncs). From a graph nothing is launched. Energies are those of
 ``kernel_power``.
 """
 
@@ -102,8 +102,8 @@ def cost(
     *,
     launch_s: float,
 ) -> Cost:
-    """Of kernels in order, each launched by the host ``launch_s`` after the one before it, from a host and a device that
-    have waited for one another."""
+    """Of kernels in order, each launched by the host ``launch_s`` after the one before it, from a host and a device
+    that have waited for one another."""
     if not kernels:
         return Cost()
     times = np.zeros((4, len(kernels)))
