@@ -5,10 +5,10 @@ group normalisation reads it twice and writes it, an activation, a bias, a resid
 it again. Compiled, chains of such operations become one kernel. Counts are those of diffusers' blocks
 (``ResnetBlock2D``, ``Transformer2DModel``, ``BasicTransformerBlock``, ``FluxTransformerBlock``, ``WanTransformerBlock``
 and ``Decoder``, versions 0.17 to 0.35) over kernels of PyTorch 2: a convolution is a product by an implicit matrix
-(Chetlur and others, "cuDNN", arXiv:1410.0759), whose bias is another kernel. Tensor cores want pictures place by place (NHWC), PyTorch's group
-normalisation channel by channel (``native_group_norm`` makes its input contiguous): without a compiler every picture is
-turned before a convolution and turned back behind it. Where the whole network lies channel by channel (NCHW), its
-weights are turned, too, each time.
+(Chetlur and others, "cuDNN", arXiv:1410.0759), whose bias is another kernel. Tensor cores want pictures place by place
+(NHWC), PyTorch's group normalisation channel by channel (``native_group_norm`` makes its input contiguous): without a
+compiler every picture is turned before a convolution and turned back behind it. Where the whole network lies channel by
+channel (NCHW), its weights are turned, too, each time.
 
 Left out: what a second-level cache spares passes over small tensors.
 """
