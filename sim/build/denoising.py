@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sim.profiles.denoising_stack import DenoisingStackProfile
     from sim.spec.passes import Denoising
 
+THRICE = 3.0
 VALUE_BYTES: dict[str, float] = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
 
 
@@ -70,10 +71,11 @@ def batch_of_pictures(
 
 def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: DenoisingStackProfile) -> Cost:
     assert gpu.chip is not None  # or it would not have passed
+    attention = stack.attention_by_generation.get(gpu.chip.generation, stack.attention_efficiency)
     reached = Reached(
         convolutions=float(stack.convolution_efficiency.value),
         products=float(stack.compute_efficiency.value),
-        attention=float(stack.attention_efficiency.value),
+        attention=float(attention.value),
         passes=float(stack.pass_efficiency.value),
         memory=float(stack.memory_efficiency.value),
     )
@@ -86,13 +88,18 @@ def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: Deno
 
 def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
     """In 32 bits convolutions are multiplied in TF32 where there is such a unit, and products are not (PyTorch's
-    ``cudnn.allow_tf32`` and ``cuda.matmul.allow_tf32`` unless they are set)."""
+    ``cudnn.allow_tf32`` and ``cuda.matmul.allow_tf32`` unless they are set); attention multiplies there in TF32 three
+    times over, for 32 bits' exactness (CUTLASS's ``OpMultiplyAddFastF32``, in its memory-efficient kernels)."""
     convolved = convolution_precision(gpu, precision)
+    attended, times = (convolved, THRICE) if convolved != precision else (precision, 1.0)
+    joule_per_flop = gpu.power.energy_per_flop
     return Arithmetic(
         convolutions=float(gpu.peak[convolved].value),
         products=float(gpu.peak[precision].value),
-        convolution_j=float(gpu.power.energy_per_flop[convolved].value),
-        product_j=float(gpu.power.energy_per_flop[precision].value),
+        attention=float(gpu.peak[attended].value) / times,
+        convolution_j=float(joule_per_flop[convolved].value),
+        product_j=float(joule_per_flop[precision].value),
+        attention_j=float(joule_per_flop[attended].value) * times,
         value_bytes=VALUE_BYTES[precision],
     )
 

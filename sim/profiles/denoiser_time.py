@@ -48,8 +48,10 @@ class Arithmetic:
 
     convolutions: float
     products: float
+    attention: float
     convolution_j: float
     product_j: float
+    attention_j: float
     value_bytes: float
 
 
@@ -148,8 +150,8 @@ def _attentions(columns: list[Floats], reached: Reached, of: Arithmetic, energie
     byte = 2.0 * of.value_bytes * pictures * heads * width * (queries + keys)
     moved_s = byte / (machine.byte_per_s * reached.memory)
     floor_s = FLOOR_CYCLES / machine.clock_hz
-    seconds = together(computed * idle / (of.products * reached.attention), moved_s, SHARPNESS, floor_s).seconds
-    joules = computed * of.product_j + byte * energies.byte + pictures * heads * queries * keys * energies.score
+    seconds = together(computed * idle / (of.attention * reached.attention), moved_s, SHARPNESS, floor_s).seconds
+    joules = computed * of.attention_j + byte * energies.byte + pictures * heads * queries * keys * energies.score
     return Each(np.asarray(seconds), joules, 4.0 * pictures * heads * queries * keys * width, byte)
 
 

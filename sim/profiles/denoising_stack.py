@@ -2,12 +2,16 @@
 
 ``denoiser_time`` says what each number does. ``fused``: chains between products are compiled into one kernel;
 ``channels_last``: pictures and weights lie place by place. Without ``launch`` all kernels of a step come from a graph.
+``attention_by_generation`` is of GPUs whose peak the same kernels of attention reach otherwise.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
+from sim.profiles.hardware import Generation
 from sim.profiles.sourced import Profile, Sourced, SourcedDuration
 from sim.quantities import PositiveFraction
 
@@ -24,6 +28,7 @@ class DenoisingStackProfile(Profile):
     convolution_efficiency: Efficiency
     compute_efficiency: Efficiency
     attention_efficiency: Efficiency
+    attention_by_generation: dict[Generation, Efficiency] = Field(default_factory=dict)
     memory_efficiency: Efficiency
     pass_efficiency: Efficiency
     launch: SourcedDuration | None = None
