@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.build.loads import cores_active_w
+import numpy as np
+
+from sim.build.loads import clocked_up_w, cores_active_w
 from sim.build.passes import mean_w
 from sim.later import later
 from sim.profiles.catalog import Catalog
+from sim.profiles.clock import Joules, capped_clock, saved_w
 from sim.profiles.denoiser import UNet
 from sim.profiles.denoiser_layers import Launched, decoder, sampled, text_encoder, transformer, unet
-from sim.profiles.denoiser_time import Arithmetic, Cost, Energies, Reached, cost
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.kernel_time import Machine
+from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost
+from sim.profiles.hardware import GPUProfile, clock_curve
+from sim.profiles.kernel_time import Floats, Machine
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():
@@ -33,10 +36,40 @@ def batches_of_pictures(spec: Denoising, most: int, gpu: GPUProfile, catalog: Ca
     found = []
     for size in range(1, most + 1):
         whole = batch_of_pictures(spec, size, gpu, network, stack)
-        seconds = whole.seconds + size * spec.host * SECONDS_PER_NS
-        joules = whole.joules + whole.busy_s * cores_active_w(gpu)
-        found.append((max(1, round(seconds * NS_PER_S)), mean_w(gpu, seconds, whole.busy_s, joules)))
+        seconds, watts = within_limit(whole, gpu, host_s=size * spec.host * SECONDS_PER_NS)
+        found.append((max(1, round(seconds * NS_PER_S)), watts))
     return tuple(found)
+
+
+def within_limit(whole: Cost, gpu: GPUProfile, *, host_s: float) -> tuple[float, float]:
+    """s of a batch, with ``host_s`` in which the device waits, and mean W of the GPU.
+
+    Shares of peaks are those of boards that their limit hardly holds back. One that kernels ask for more than its limit
+    (a T4) lowers its clock until they do not.
+    """
+    byte_j, active_w = whole.byte * float(gpu.power.energy_per_byte.value), cores_active_w(gpu)
+    curve, slower, joules = clock_curve(gpu), 1.0, whole.joules + byte_j + whole.busy_s * active_w
+    if curve is not None and whole.busy_s > 0.0:
+        own = float(curve.memory_share)
+        loaded_w = float(gpu.power.loaded.value)
+        at_work = Joules(
+            operations=np.array(whole.joules),
+            working=np.array(whole.busy_s * active_w + (1.0 - own) * byte_j),
+            waiting=np.array(whole.busy_s * (clocked_up_w(gpu) - loaded_w)),
+            apart=np.array(own * byte_j),
+        )
+
+        def busy(clock: Floats) -> Floats:
+            return np.asarray(whole.busy_s + whole.core_s * (1.0 / clock - 1.0))
+
+        tdp_w = float(gpu.tdp.value)
+        clock = capped_clock(busy, at_work, np.array(0.0), cap_w=tdp_w, loaded_w=loaded_w, curve=curve)
+        slower = float(busy(clock)) / whole.busy_s
+        drawn_j = float(at_work.at(clock, np.array(slower), curve) - saved_w(clock, curve) * busy(clock))
+        joules = drawn_j - slower * whole.busy_s * (clocked_up_w(gpu) - loaded_w)  # which the mean below has
+    busy_s = slower * whole.busy_s
+    seconds = max(whole.seconds, busy_s) + host_s
+    return seconds, mean_w(gpu, seconds, busy_s, joules)
 
 
 def batch_of_pictures(
@@ -79,11 +112,9 @@ def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: Deno
         passes=float(stack.pass_efficiency.value),
         memory=float(stack.memory_efficiency.value),
     )
-    score = gpu.power.energy_per_score
-    energies = Energies(float(gpu.power.energy_per_byte.value), float(score.value) if score is not None else 0.0)
     machine = Machine(gpu.chip.multiprocessors.value, float(gpu.chip.clock.value), float(gpu.memory.bandwidth.value))
     launch_s = stack.launch.value * SECONDS_PER_NS if stack.launch is not None else 0.0
-    return cost(launched.kernels, reached, _arithmetic(gpu, precision), energies, machine, launch_s=float(launch_s))
+    return cost(launched.kernels, reached, _arithmetic(gpu, precision), machine, launch_s=float(launch_s))
 
 
 def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
@@ -92,7 +123,7 @@ def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
     times over, for 32 bits' exactness (CUTLASS's ``OpMultiplyAddFastF32``, in its memory-efficient kernels)."""
     convolved = convolution_precision(gpu, precision)
     attended, times = (convolved, THRICE) if convolved != precision else (precision, 1.0)
-    joule_per_flop = gpu.power.energy_per_flop
+    joule_per_flop, score = gpu.power.energy_per_flop, gpu.power.energy_per_score
     return Arithmetic(
         convolutions=float(gpu.peak[convolved].value),
         products=float(gpu.peak[precision].value),
@@ -100,6 +131,7 @@ def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
         convolution_j=float(joule_per_flop[convolved].value),
         product_j=float(joule_per_flop[precision].value),
         attention_j=float(joule_per_flop[attended].value) * times,
+        score_j=float(score.value) if score is not None else 0.0,
         value_bytes=VALUE_BYTES[precision],
     )
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.profiles.denoiser_layers import Attention, Kernel, Pass, Product
-from sim.profiles.kernel_time import Floats, Machine, ProductLaw, product_time, together
+from sim.profiles.kernel_time import Floats, KernelTime, Machine, ProductLaw, product_time, together
 
 QUERY_ROWS = 128
 """Of a tile of attention, as in ``kernel_time``."""
@@ -44,7 +44,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Peaks in FLOP/s, J of an operation and B of a value."""
+    """Peaks in FLOP/s, J of an operation and of an exponential, and B of a value."""
 
     convolutions: float
     products: float
@@ -52,21 +52,15 @@ class Arithmetic:
     convolution_j: float
     product_j: float
     attention_j: float
+    score_j: float
     value_bytes: float
 
 
-@dataclass(frozen=True)
-class Energies:
-    """J of a byte of memory, and of an exponential of attention."""
-
-    byte: float
-    score: float = 0.0
-
-
 class Each(NamedTuple):
-    """Of each kernel of a sort: s, J beyond those of being at work, FLOP and B."""
+    """Of each kernel of a sort: s, s that go with the cores' clock, J of operations, FLOP and B."""
 
     seconds: Floats
+    core_s: Floats
     joules: Floats
     flop: Floats
     byte: Floats
@@ -74,11 +68,12 @@ class Each(NamedTuple):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of all that is launched: s from the first launch to the end of the last kernel, s of them in which kernels run, J
-    beyond those of being at work, FLOP and B."""
+    """Of all that is launched: s from the first launch to the end of the last kernel, s of them in which kernels run,
+    of these s that go with the cores' clock, J of operations, FLOP and B."""
 
     seconds: float = 0.0
     busy_s: float = 0.0
+    core_s: float = 0.0
     joules: float = 0.0
     flop: float = 0.0
     byte: float = 0.0
@@ -92,14 +87,13 @@ class Cost:
         return Cost(*(a + b for a, b in zip(self._parts(), other._parts(), strict=True)))
 
     def _parts(self) -> tuple[float, ...]:
-        return self.seconds, self.busy_s, self.joules, self.flop, self.byte
+        return self.seconds, self.busy_s, self.core_s, self.joules, self.flop, self.byte
 
 
 def cost(
     kernels: Sequence[Kernel],
     reached: Reached,
     arithmetic: Arithmetic,
-    energies: Energies,
     machine: Machine,
     *,
     launch_s: float,
@@ -108,24 +102,24 @@ def cost(
     that have waited for one another."""
     if not kernels:
         return Cost()
-    times = np.zeros((4, len(kernels)))
+    times = np.zeros((len(Each._fields), len(kernels)))
     for sort, law in ((Product, _products), (Attention, _attentions), (Pass, _passes)):
         at = [i for i, kernel in enumerate(kernels) if isinstance(kernel, sort)]
         if at:
             columns = list(np.array([kernels[i] for i in at], dtype=float).T)
-            times[:, at] = law(columns, reached, arithmetic, energies, machine)
+            times[:, at] = law(columns, reached, arithmetic, machine)
     seconds = times[0]
     left = np.cumsum(seconds[::-1])[::-1]  # of each kernel and all behind it
     whole = float((launch_s * np.arange(1, len(kernels) + 1) + left).max())
     return Cost(whole, *(float(part) for part in times.sum(axis=1)))
 
 
-def _products(columns: list[Floats], reached: Reached, of: Arithmetic, energies: Energies, machine: Machine) -> Each:
+def _products(columns: list[Floats], reached: Reached, of: Arithmetic, machine: Machine) -> Each:
     """Products with matrices, and convolutions of several taps."""
     m, n, k, taps = columns
     convolved = taps > 1.0
     law = ProductLaw(compute=np.where(convolved, reached.convolutions, reached.products), memory=reached.memory)
-    seconds = product_time(
+    time = product_time(
         m,
         n,
         k,
@@ -134,13 +128,13 @@ def _products(columns: list[Floats], reached: Reached, of: Arithmetic, energies:
         flop_per_s=np.where(convolved, of.convolutions, of.products),
         machine=machine,
         law=law,
-    ).seconds
+    )
     flop, byte = 2.0 * m * n * k, of.value_bytes * (n * k + m * k / taps + m * n)
-    joules = flop * np.where(convolved, of.convolution_j, of.product_j) + byte * energies.byte
-    return Each(np.asarray(seconds), joules, flop, byte)
+    joules = flop * np.where(convolved, of.convolution_j, of.product_j)
+    return _each(time, joules, flop, byte)
 
 
-def _attentions(columns: list[Floats], reached: Reached, of: Arithmetic, energies: Energies, machine: Machine) -> Each:
+def _attentions(columns: list[Floats], reached: Reached, of: Arithmetic, machine: Machine) -> Each:
     """Every place attends to all keys; tiles of queries are computed whole, and heads filled up."""
     pictures, queries, keys, heads, width = columns
     tiles = pictures * heads * np.ceil(queries / QUERY_ROWS)
@@ -150,13 +144,18 @@ def _attentions(columns: list[Floats], reached: Reached, of: Arithmetic, energie
     byte = 2.0 * of.value_bytes * pictures * heads * width * (queries + keys)
     moved_s = byte / (machine.byte_per_s * reached.memory)
     floor_s = FLOOR_CYCLES / machine.clock_hz
-    seconds = together(computed * idle / (of.attention * reached.attention), moved_s, SHARPNESS, floor_s).seconds
-    joules = computed * of.attention_j + byte * energies.byte + pictures * heads * queries * keys * energies.score
-    return Each(np.asarray(seconds), joules, 4.0 * pictures * heads * queries * keys * width, byte)
+    time = together(computed * idle / (of.attention * reached.attention), moved_s, SHARPNESS, floor_s)
+    pairs = pictures * heads * queries * keys
+    return _each(time, computed * of.attention_j + pairs * of.score_j, 4.0 * pairs * width, byte)
 
 
-def _passes(columns: list[Floats], reached: Reached, of: Arithmetic, energies: Energies, machine: Machine) -> Each:
+def _passes(columns: list[Floats], reached: Reached, of: Arithmetic, machine: Machine) -> Each:
     (values,) = columns
     byte = values * of.value_bytes
-    seconds = byte / (machine.byte_per_s * reached.passes) + FLOOR_CYCLES / machine.clock_hz
-    return Each(seconds, byte * energies.byte, np.zeros_like(byte), byte)
+    time = KernelTime(0.0, byte / (machine.byte_per_s * reached.passes), FLOOR_CYCLES / machine.clock_hz)
+    return _each(time, np.zeros_like(byte), np.zeros_like(byte), byte)
+
+
+def _each(time: KernelTime, joules: Floats, flop: Floats, byte: Floats) -> Each:
+    core_s = np.broadcast_to(np.asarray(time.computing_s + time.floor_s), byte.shape)
+    return Each(np.broadcast_to(np.asarray(time.seconds), byte.shape), core_s, joules, flop, byte)
