@@ -672,7 +672,7 @@ def test_several_scenarios_are_checked_at_once(tmp_path: Path) -> None:
         ("workloads.api.arrivals", {"rate": "1/s"}, r"needs a 'kind'  \(backlog, interval-log, poisson, .*\)"),
         ("workloads.api.arrivals", 3, r"must be a mapping with a 'kind'  \(backlog, .*\), not int"),
         ("workloads.api.arrivals", None, r"required, a mapping with a 'kind'  \(backlog, .*\)"),
-        ("workloads.api.service_time", {"first": "1 s"}, r"needs a 'law'  \(constant, exponential, .*\)"),
+        ("workloads.api.service_time", {"first": "1 s"}, r"needs a 'law'  \(constant, denoising, exponential, .*\)"),
         ("workloads.api.replicas", None, "required, a whole number"),
         ("workloads.tune.checkpoint", {"every": "1 h"}, "required, e.g. '30 min'"),
         ("site.facility", {"kind": "plant"}, "required, a mapping with utility, critical, feed"),
