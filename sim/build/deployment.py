@@ -37,6 +37,7 @@ from sim.units import SECONDS_PER_NS
 
 with later():
     from sim.build.drafter import Drafter
+    from sim.profiles.locked_clock import locked
 
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
@@ -217,7 +218,7 @@ class Deployment:
             rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
         assert gpu.chip is not None  # a problem otherwise
         in_16_bits: Literal["bf16", "fp16"] = "bf16" if "bf16" in gpu.peak else "fp16"
-        return Device(
+        device = Device(
             peak_flop_per_s=float(gpu.peak[self.arithmetic].value),
             peak16_flop_per_s=float(gpu.peak[in_16_bits].value),
             multiprocessors=float(gpu.chip.multiprocessors.value),
@@ -237,6 +238,9 @@ class Deployment:
             joule16_per_flop=float(gpu.power.energy_per_flop[in_16_bits].value),
             limit_w=float(gpu.tdp.value),
         )
+        if r.clock is None or device.clock is None:
+            return device
+        return locked(device, float(r.clock) / float(gpu.chip.clock.value), device.clock)
 
     def coefficients(self) -> Stack:
         """The stack's, in SI; between nodes a message takes the network's latency."""

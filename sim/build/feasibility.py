@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.later import later
+from sim.profiles.hardware import clock_curve
 
 with later():
-    from sim.spec.steps import KernelSteps
+    from sim.spec.steps import KernelSteps, Roofline
 
 
 if TYPE_CHECKING:
@@ -46,10 +47,27 @@ def objections(deployment: Deployment) -> list[tuple[str, str]]:
         if not gpu.power.loaded.value < cap <= gpu.tdp.value:
             limits = f"{gpu.power.loaded.value:g} W loaded and its TDP of {gpu.tdp.value:g} W"
             found.append(("power_cap", f"{cap:g} W is not between the {limits} of '{gpu.name}'"))
+    if r.clock is not None:
+        found += _locked(deployment, float(r.clock))
     if spec.precision.quantises_head and deployment.bytes().dense_bytes == 2.0:
         found.append(("precision", f"head: in {spec.precision.weights} a mixture quantises its experts alone"))
     misfit = _misfit(deployment)
     return [*found, ("precision", misfit)] if misfit else found
+
+
+def _locked(deployment: Deployment, clock_hz: float) -> list[tuple[str, str]]:
+    """What speaks against a locked clock."""
+    gpu = deployment.gpu
+    curve = clock_curve(gpu)
+    if curve is None or gpu.chip is None:
+        return [("clock", f"'{gpu.name}' does not say in its profile how its clock acts")]
+    highest = float(gpu.chip.clock.value)
+    if not float(curve.lowest) * highest <= clock_hz <= highest:
+        limits = f"{float(curve.lowest) * highest / 1e6:.0f} and {highest / 1e6:.0f} MHz"
+        return [("clock", f"{clock_hz / 1e6:g} MHz is not between the {limits} of '{gpu.name}'")]
+    if not isinstance(deployment.spec.step_time, Roofline):
+        return [("clock", "measured iterations and kernels are those of the highest clock; use the roofline")]
+    return []
 
 
 def _compression(deployment: Deployment) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from sim.quantities import (
     Duration,
     EnergyPerByte,
     Fraction,
+    Frequency,
     LookInterval,
     PositiveDuration,
     PositiveFraction,
@@ -113,6 +114,13 @@ class Replicas(Spec):
     data_parallel: int = Field(default=1, ge=1, le=256, strict=True)
     expert_parallel: bool = False
     power_cap: Annotated[DevicePower | list[CapChange] | None, Field(union_mode="left_to_right")] = None
+    clock: Frequency | None = Field(default=None, description="That cores are locked at; the highest, if absent.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Replicas:
+        if self.clock is not None and self.power_cap is not None:
+            raise PydanticCustomError("clock", "give either 'power_cap' or 'clock': a limit lowers the clock by itself")
+        return self
 
     @property
     def gpus(self) -> int:
