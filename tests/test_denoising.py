@@ -183,6 +183,7 @@ def test_a_run_takes_what_the_law_says() -> None:
         ({"batching": {"max_batch": 300}}, "'max_batch' is at most 256"),
         ({"service_time.precision": "bf16", "node": "jean-zay-v100-node"}, "has no peak .and power. for bf16"),
         ({"node": "tpu-v5e-host"}, "has no 'chip'"),
+        ({"service_time.network": "flux.1-dev", "node": "t4-server"}, "23.9 GB of weights do not fit the 16.1 GB"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:

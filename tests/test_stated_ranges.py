@@ -56,6 +56,15 @@ def test_numbers_at_their_own_values_leave_every_profile_as_it_is(name: str) -> 
     assert {path: one.value for path, one in numbers_of(same)} == {path: one.value for path, one in numbers_of(profile)}
 
 
+def test_durations_have_ranges_as_other_numbers_have() -> None:
+    """They are whole numbers of nanoseconds, and no counts."""
+    stack = Catalog().stack("vllm-2025")
+    assert {"iteration", "layer", "launch"} <= {one.path for one in ranges_of(stack)}
+    drawn = with_numbers(stack, {"iteration": 1.9e6})
+    assert drawn.iteration.value == 1_900_000
+    assert drawn.iteration.value.text == "1900000 ns"
+
+
 def test_a_profile_that_could_not_be_is_refused() -> None:
     gpu = Catalog().gpu("nvidia-a100-sxm-80gb")
     with pytest.raises(InputError, match="idle <= loaded"):

@@ -12,7 +12,7 @@ from sim.later import later
 from sim.profiles.catalog import Catalog
 from sim.profiles.clock import Joules, capped_clock, saved_w
 from sim.profiles.denoiser import UNet
-from sim.profiles.denoiser_layers import Launched, decoder, sampled, text_encoder, transformer, unet
+from sim.profiles.denoiser_layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
 from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost
 from sim.profiles.hardware import GPUProfile, clock_curve
 from sim.profiles.kernel_time import Floats, Machine
@@ -76,30 +76,48 @@ def batch_of_pictures(
     spec: Denoising, size: int, gpu: GPUProfile, network: DenoiserProfile, stack: DenoisingStackProfile
 ) -> Cost:
     """Of so many at once, without the host's part."""
+    before, step, after = _launched(spec, size, network, fused=stack.fused, channels_last=stack.channels_last)
+    return (
+        _cost(before, spec.precision, gpu, stack)
+        + _cost(step, spec.precision, gpu, stack) * spec.steps
+        + _cost(after, _of_decoder(spec, network), gpu, stack)
+    )
+
+
+def _of_decoder(spec: Denoising, network: DenoiserProfile) -> Precision:
+    own = network.decoder.precision if network.decoder is not None else None
+    return own if own is not None else spec.precision
+
+
+def _launched(
+    spec: Denoising, size: int, network: DenoiserProfile, *, fused: bool, channels_last: bool
+) -> tuple[Launched, Launched, Launched]:
+    """What so many pictures at once launch: before the first step, in each, and after the last."""
     place = network.compression
     height, width = -(-spec.height // place), -(-spec.width // place)
     frames = 1 + -(-(spec.frames - 1) // network.frames_compression)
     asked, channels = size * (2 if spec.guided else 1), network.latent_channels
-    before, step, after = (Launched(stack.fused, stack.channels_last) for _ in range(3))
+    before, step, after = (Launched(fused, channels_last) for _ in range(3))
     for each in network.text_encoders:
         text_encoder(each, before, prompts=asked, tokens=network.text_tokens)
     net = network.network
+    at = {"height": height, "width": width, "channels": channels}
     if isinstance(net, UNet):
-        at = {"height": height, "width": width, "channels": channels}
         unet(net, step, pictures=asked * frames, text=network.text_tokens, **at)
     else:
         transformer(net, step, pictures=asked, places=frames * height * width, text=network.text_tokens)
     sampled(step, size * frames * height * width * channels)
-    own = spec.precision
     if network.decoder is not None:
-        at = {"height": height, "width": width, "channels": channels}
         decoder(network.decoder, after, pictures=size * frames, **at)
-        own = network.decoder.precision or own
-    return (
-        _cost(before, spec.precision, gpu, stack)
-        + _cost(step, spec.precision, gpu, stack) * spec.steps
-        + _cost(after, own, gpu, stack)
-    )
+    return before, step, after
+
+
+def weights_bytes(spec: Denoising, network: DenoiserProfile) -> float:
+    """B of all matrices, each in the precision it is computed in."""
+    before, step, after = _launched(spec, 1, network, fused=True, channels_last=True)
+    own = VALUE_BYTES[spec.precision]
+    parts = ((before, own), (step, own), (after, VALUE_BYTES[_of_decoder(spec, network)]))
+    return sum(byte * sum(k.columns * k.depth for k in part.kernels if isinstance(k, Product)) for part, byte in parts)
 
 
 def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: DenoisingStackProfile) -> Cost:
@@ -151,4 +169,7 @@ def lacking(spec: Denoising, gpu: GPUProfile, network: DenoiserProfile | None) -
     missing = sorted(one for one in asked if one not in known)
     if missing:
         return f"'{gpu.name}' has no peak (and power) for {' and '.join(missing)}  ({', '.join(known)})"
+    held = weights_bytes(spec, network) if network is not None else 0.0
+    if held > gpu.memory.held_bytes:
+        return f"{held / 1e9:.1f} GB of weights do not fit the {gpu.memory.held_bytes / 1e9:.1f} GB of '{gpu.name}'"
     return None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from sim.errors import InputError
 from sim.plain import as_mapping, as_whole
 from sim.profiles.sourced import Profile, Sourced
-from sim.quantities import Quantity
+from sim.quantities import Nanoseconds, Quantity
 
 OWN_LAW = "embodied."
 """Begins the numbers that have a range of another form: a low, a central and a high of their own."""
@@ -45,7 +45,7 @@ def ranges_of(profile: Profile) -> tuple[Range, ...]:
         and one.low is not None
         and one.high is not None
         and one.low < one.high
-        and as_whole(one.value) is None
+        and (as_whole(one.value) is None or isinstance(one.value, Nanoseconds))
     )
 
 
@@ -61,7 +61,9 @@ def with_numbers(profile: P, values: Mapping[str, float]) -> P:
 def _changed(value: Any, path: str, values: Mapping[str, float], name: str) -> Any:
     if path in values:
         number = values[path]
-        written = Quantity.of(number, repr(number)) if isinstance(value.value, Quantity) else number
+        written: Any = Quantity.of(number, repr(number)) if isinstance(value.value, Quantity) else number
+        if isinstance(value.value, Nanoseconds):
+            written = Nanoseconds.of(round(number), f"{round(number)} ns")
         return value.model_copy(update={"value": written, "low": None, "high": None})
     if not any(wanted.startswith(f"{path}." if path else "") for wanted in values):
         return value

@@ -205,9 +205,11 @@ def profile_tables(profile: Profile) -> RenderableType:
 def denoiser_table(profile: DenoiserProfile) -> RenderableType:
     """A network that denoises, as published."""
     table = plain_table("of the network", "")
+    table.columns[0].no_wrap = True
     own = profile.model_dump(exclude={"kind", "name", "title", "sources", "source", "note"}, exclude_defaults=True)
-    for label, value in _stated(own):
+    for label, value in _stated(own | {"text_encoders": _plain_value(own.get("text_encoders", []))}):
         table.add_row(label, value)
+        table.columns[0].min_width = max(table.columns[0].min_width or 0, len(label))
     return Group(
         Text(f"{profile.title}  ({profile.name})", style="bold"),
         table,
