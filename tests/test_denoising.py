@@ -50,7 +50,12 @@ def test_a_pass_computes_what_hugging_face_counts(name: str, places: int, flop: 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("stable-diffusion-1.5", 859.5e6), ("stable-diffusion-2.1", 865.9e6), ("stable-diffusion-xl", 2567.5e6)],
+    [
+        ("stable-diffusion-1.5", 859.5e6),
+        ("stable-diffusion-2.1", 865.9e6),
+        ("stable-diffusion-xl", 2567.5e6),
+        ("flux.1-dev", 11901.4e6),
+    ],
 )
 def test_a_network_holds_the_parameters_that_are_published(name: str, parameters: float) -> None:
     """Of its matrices; biases, norms and embeddings of the step are the rest, under 1 %."""
@@ -154,6 +159,21 @@ def test_stable_diffusion_xl_takes_the_time_that_others_measured(stack: str, ste
     """One picture on an A100: fal.ai with PyTorch 2.1, Hugging Face's diffusion-fast with 2.3. Nothing is fitted."""
     spec = _denoising(network="stable-diffusion-xl", stack=stack, steps=steps, height=1024, width=1024)
     assert _seconds(spec) == pytest.approx(measured_s, rel=0.13)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "measured_s"),
+    [(A100, 15.65), ("nvidia-l40s", 16.0), ("nvidia-h100-sxm-80gb", 6.47), ("nvidia-b200-sxm-180gb", 4.4)],
+)
+def test_flux_takes_the_time_that_others_measured(gpu: str, measured_s: float) -> None:
+    """28 steps of 1,024 pixels in bf16 by diffusers as it comes. A100: varadrane1707/BenchmarkFlux; the others: the
+    original in the tables of TheStageAI/Elastic-FLUX.1-dev. Nothing is fitted."""
+    spec = _denoising(
+        network="flux.1-dev", stack="diffusers-2024", precision="bf16", steps=28, height=1024, width=1024, guided=False
+    )
+    profile = CATALOG.gpu(gpu)
+    whole = batch_of_pictures(spec, 1, profile, CATALOG.denoiser(spec.network), CATALOG.denoising_stack(spec.stack))
+    assert within_limit(whole, profile, host_s=0.0)[0] == pytest.approx(measured_s, rel=0.2)
 
 
 def test_a_run_takes_what_the_law_says() -> None:

@@ -60,7 +60,8 @@ class DiffusionTransformer(Spec):
 
     ``joint``: text has a stream of its own, with its own matrices, and both attend to both. ``single``: text and
     picture are one stream, attention and network side by side. ``cross``: the picture attends to itself, then to the
-    text. ``ffn`` is the width of the networks.
+    text. ``ffn`` is the width of the networks. Queries and keys are normalised and ``rotated`` by their places, or
+    neither.
     """
 
     kind: Literal["transformer"]
@@ -71,6 +72,7 @@ class DiffusionTransformer(Spec):
     joint: Whole = 0
     single: Whole = 0
     cross: Whole = 0
+    rotated: bool = True
 
     @model_validator(mode="after")
     def _fits_together(self) -> DiffusionTransformer:

@@ -195,7 +195,8 @@ def transformer(net: DiffusionTransformer, launched: Launched, *, pictures: int,
             _modulated(launched, pictures, each, wide, chunks=6)
             for _ in range(3):
                 launched.product(pictures * each, wide, wide)
-            _positions(launched, pictures * each * wide)
+            if net.rotated:
+                _queries_and_keys(launched, pictures * each * wide, pictures * each * wide, rotated=ROTATED)
             launched.product(pictures * each, wide, wide)
             _networked(launched, pictures * each, wide, net.ffn)
         launched.between((2.0, 2.0, 2.0), (2.0,), pictures * (tokens + text) * wide)  # both laid in a row
@@ -207,37 +208,49 @@ def transformer(net: DiffusionTransformer, launched: Launched, *, pictures: int,
             launched.product(rows, wide, wide)
         launched.product(rows, wide, net.ffn)
         launched.between((2.0,), (2.0,), rows * net.ffn)
-        _positions(launched, rows * wide)
+        if net.rotated:
+            _queries_and_keys(launched, rows * wide, rows * wide, rotated=ROTATED)
         launched.kernels.append(Attention(pictures, tokens + text, tokens + text, net.heads, head))
         launched.between((2.0,), (2.0,), rows * (wide + net.ffn))
         launched.product(rows, wide + net.ffn, wide)
         launched.between((2.0, 3.0), (3.0,), rows * wide)
     for _ in range(net.cross):
         rows = pictures * tokens
-        _modulated(launched, pictures, tokens, wide, chunks=0)  # what a step changes is a table of the layer
-        for keys in (tokens, text):
+        launched.between(NORMALISED_IN_32_BITS, (2.0,), rows * wide)  # what a step changes is a table of the layer
+        for keys, rotated in ((tokens, ROTATED_IN_64_BITS), (text, ())):
             launched.product(rows, wide, wide)
             for _ in range(2):
                 launched.product(pictures * keys, wide, wide)
-            _positions(launched, rows * wide)
+            if net.rotated:
+                _queries_and_keys(launched, rows * wide, pictures * keys * wide, rotated=rotated)
             launched.kernels.append(Attention(pictures, tokens, keys, net.heads, head))
             launched.product(rows, wide, wide)
             launched.between((2.0, 3.0), (3.0,), rows * wide)
-            _normed(launched, rows * wide)
+            launched.between(NORMALISED_IN_32_BITS, (2.0,), rows * wide)
         _networked(launched, rows, wide, net.ffn)
 
 
 def _modulated(launched: Launched, pictures: int, tokens: int, wide: int, *, chunks: int) -> None:
     """Normalised, scaled and shifted by what the step says, in ``chunks`` of the hidden size by a matrix."""
-    if chunks:
-        launched.product(pictures, wide, chunks * wide)
+    launched.product(pictures, wide, chunks * wide)
     launched.between((2.0, 2.0, 2.0), (2.0,), pictures * tokens * wide)
 
 
-def _positions(launched: Launched, values: int) -> None:
-    """Queries and keys, each normalised (squared, averaged, multiplied twice) and rotated in 32 bits."""
-    for _ in range(2):
-        launched.between((2.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0), (2.0, 2.0), values)
+ROOT_MEAN_SQUARE = (3.0, 4.0, 2.0, 3.0, 3.0, 2.0)
+"""Of values of 16 bits, by operations in 32 (``RMSNorm``): widened, squared, averaged, multiplied, narrowed, and
+multiplied by a weight. A value of 32 bits counts twice."""
+ROTATED = (1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 6.0, 3.0)
+"""Half negated, laid beside the other, widened and multiplied, both, added up, narrowed (``apply_rotary_emb``)."""
+ROTATED_IN_64_BITS = (5.0, 8.0, 5.0)
+"""Widened to 64 bits, multiplied as complex numbers, narrowed (``WanAttnProcessor``)."""
+NORMALISED_IN_32_BITS = (3.0, 4.0, 4.0, 4.0, 3.0)
+"""Widened, normalised, scaled, shifted and narrowed (``FP32LayerNorm``)."""
+
+
+def _queries_and_keys(launched: Launched, values: int, of_keys: int, *, rotated: tuple[float, ...]) -> None:
+    """Each normalised, and rotated by its place."""
+    for each in (values, of_keys):
+        launched.between((*ROOT_MEAN_SQUARE, *rotated), (2.0, 2.0) if rotated else (2.0,), each)
 
 
 def _networked(launched: Launched, rows: int, wide: int, ffn: int) -> None:
