@@ -36,7 +36,7 @@ from sim.study.processes import machine_workers
 from tests.small import small
 from tests.test_readme import README
 
-WITHIN_OF_THE_LITERATURE = 34
+WITHIN_OF_THE_LITERATURE = 35
 """Of 41; 38 were asked for. The records of the others say why they are missed."""
 TABLE = re.compile(r"<!-- reproduce -->\n(.*?)<!-- end -->", flags=re.DOTALL)
 
