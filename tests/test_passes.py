@@ -84,6 +84,20 @@ def test_a_run_takes_what_the_roofline_says() -> None:
     assert batched["serving"]["api"]["completed"] == 100
 
 
+def test_a_site_limit_slows_what_is_computed_as_it_slows_what_was_measured() -> None:
+    """50 W less for a node whose only GPU at work draws some 300 W."""
+    data = _world(arrivals={"kind": "backlog", "requests": 5000})
+    free = sim.run(copy.deepcopy(data)).summary
+    mean_w = free["energy_kwh"]["it"] * 3.6e6 / free["simulated_s"]
+    answers = [{"kind": "cap", "whom": "serving", "floor": "50 %"}]
+    domain = {"per": "site", "limit": f"{mean_w - 50} W", "answer_time": "1 s", "answers": answers}
+    domain["release"] = {"below": "95 %", "after": "1 min"}
+    data["policies"] = [{"kind": "power-limits", "domains": {"all": domain}}]
+    held = sim.run(data).summary
+    assert held["simulated_s"] > 1.01 * free["simulated_s"]
+    assert held["energy_kwh"]["it"] * 3.6e6 / held["simulated_s"] < mean_w - 40
+
+
 @pytest.mark.parametrize(
     ("parameters", "byte", "measured_s"),
     [(6.738e9, 4.0, 5.402), (6.05e9, 2.0, 2.429), (6.05e9, 4.0, 4.561), (6.738e9, 0.6225, 32 * 27.99e-3)],

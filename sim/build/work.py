@@ -183,7 +183,7 @@ def _service(
         loaded_w=loaded_w,
         cpu_load=float(spec.cpu_load),
         on_hosts=sockets > 0,
-        under_cap=service_under_cap(spec.load, gpu, loaded_w),
+        under_cap=service_under_cap(spec.load, None if sockets else gpu, loaded_w, computed=bool(by_size)),
         exits=early_exits(name, spec.early_exit, streams) if spec.early_exit is not None else None,
         scaling=_scaling(spec.autoscale) if spec.autoscale is not None else None,
         relayed=spec.cache is not None or (sent is not None and sent.relayed),
@@ -192,10 +192,12 @@ def _service(
     )
 
 
-def service_under_cap(load: Load | None, gpu: GPUProfile | None, loaded_w: float) -> UnderCap | None:
-    """What a cap does to service times: of what they are made is not known, only what a GPU draws meanwhile, so that
-    they stretch as the work of a job of a table does. Nameplate power is counted, not drawn."""
-    if gpu is None or load is None or load.kind == "nameplate":
+def service_under_cap(
+    load: Load | None, gpu: GPUProfile | None, loaded_w: float, *, computed: bool = False
+) -> UnderCap | None:
+    """What a cap does to service times: from what a GPU draws meanwhile, stated or ``computed``, they stretch as the
+    work of a job of a table does. Nameplate power is counted, not drawn."""
+    if gpu is None or (load is None and not computed) or (load is not None and load.kind == "nameplate"):
         return None
     return UnderCap(gpu, loaded_w)
 
