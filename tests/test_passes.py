@@ -90,7 +90,7 @@ def test_a_site_limit_slows_what_is_computed_as_it_slows_what_was_measured() -> 
     free = sim.run(copy.deepcopy(data)).summary
     mean_w = free["energy_kwh"]["it"] * 3.6e6 / free["simulated_s"]
     answers = [{"kind": "cap", "whom": "serving", "floor": "50 %"}]
-    domain = {"per": "site", "limit": f"{mean_w - 50} W", "answer_time": "1 s", "answers": answers}
+    domain: dict[str, Any] = {"per": "site", "limit": f"{mean_w - 50} W", "answer_time": "1 s", "answers": answers}
     domain["release"] = {"below": "95 %", "after": "1 min"}
     data["policies"] = [{"kind": "power-limits", "domains": {"all": domain}}]
     held = sim.run(data).summary
