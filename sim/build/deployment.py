@@ -83,9 +83,7 @@ class Deployment:
         draft = catalog.model(guess).architecture if guess is not None else None
         stack = catalog.stack(spec.stack)
         slowdown = slowdown_of(stack, catalog.cpu(node.cpus.profile), catalog)
-        return cls(
-            spec, replicas, architecture, gpu, node, stack, draft, written, 1.0 if slowdown is None else slowdown
-        )
+        return cls(spec, replicas, architecture, gpu, node, stack, draft, written, slowdown)
 
     @cached_property
     def model(self) -> ModelShape:
