@@ -24,11 +24,15 @@ class HostTimes:
     expert_launch_s: float
 
 
+def reference_cpu(stack: StackProfile, catalog: Catalog) -> CPUProfile | None:
+    """The CPU that its host's times are of. Raises ``InputError`` for one that is not in the catalog."""
+    return catalog.cpu(stack.host.value) if stack.host is not None else None
+
+
 def slowdown_of(stack: StackProfile, cpu: CPUProfile, catalog: Catalog) -> float:
     """By how much longer the stack's host takes on this CPU than its profile says; 1 where that is not known. Raises
-    ``InputError`` for a CPU that is not in the catalog."""
-    reference = catalog.cpu(stack.host.value) if stack.host is not None else None
-    slowdown = host_slowdown(reference, cpu)
+    ``InputError`` as ``reference_cpu`` does."""
+    slowdown = host_slowdown(reference_cpu(stack, catalog), cpu)
     return slowdown if slowdown is not None else 1.0
 
 

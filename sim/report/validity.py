@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sim.build.host_times import reference_cpu
 from sim.errors import InputError
 from sim.plain import as_mapping, as_text, under
 from sim.profiles.catalog import Catalog
+from sim.profiles.host import host_slowdown
 from sim.results.formats import number, percent
 from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
@@ -29,7 +31,8 @@ Row = tuple[str, str, str, str, str]
 def ranges(results: Results) -> list[Row]:
     """A row a model and quantity: what it is of, its range, what the run had, and whether that lies within."""
     catalog = Catalog()
-    return [*_services(results, catalog), *_gpus(results, catalog), *_buildings(results.scenario)]
+    scenario = results.scenario
+    return [*_services(results, catalog), *_hosts(scenario, catalog), *_gpus(results, catalog), *_buildings(scenario)]
 
 
 def _services(results: Results, catalog: Catalog) -> Iterator[Row]:
@@ -53,6 +56,28 @@ def _services(results: Results, catalog: Catalog) -> Iterator[Row]:
             if key in service:  # the peak is known of some ways to admit requests alone
                 share = float(service[key])
                 yield f"KV cache of {name}", what, "up to 100 %", percent(share), _verdict(share, 0.0, 1.0)
+
+
+def _hosts(scenario: Mapping[str, Any], catalog: Catalog) -> Iterator[Row]:
+    """CPUs of the servers that a stack's host times are of, and those of its pools."""
+    for workload in scenario["workloads"].values():
+        name, asked = under(workload, "stack"), under(workload, "pool")
+        stack = _read(lambda name=name: catalog.stack(name)) if isinstance(name, str) else None
+        for pool in scenario["cluster"]["nodes"] if stack is not None else ():
+            node = _read(lambda pool=pool: catalog.node(str(pool["profile"])))
+            if node is None or node.gpus is None or asked not in (None, pool.get("name"), pool["profile"]):
+                continue
+            cpu = _read(lambda node=node: catalog.cpu(node.cpus.profile))
+            reference = _read(lambda stack=stack: reference_cpu(stack, catalog))
+            if cpu is None:
+                continue
+            known = f"{reference.name} ({stack.host.confidence})" if reference is not None else "no CPU is named"
+            if reference is not None and reference.name == cpu.name:
+                yield f"stack {stack.name}", "work of its host", known, cpu.name, WITHIN
+                continue
+            slower = host_slowdown(reference, cpu)
+            told = "taken to be as fast" if slower is None else f"taken to need {number(slower)} times as long"
+            yield f"stack {stack.name}", "work of its host", known, f"{cpu.name}, {told}", UNTOLD
 
 
 def _longest(results: Results, name: str) -> int | None:

@@ -114,7 +114,8 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
-    names |= profiles_of_methods(resolved)
+    stacks = [resolved.catalog.stack(spec.stack) for spec in resolved.serving.values()]
+    names |= {stack.host.value for stack in stacks if stack.host is not None} | profiles_of_methods(resolved)
     works = [job.work for job in resolved.jobs.values()]
     works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
     names |= {name for work in works if isinstance(work, ModelWork) for name in work.profiles}
