@@ -7,7 +7,7 @@ are known. Where nobody states one, or the run kept nothing to tell by, the row 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,10 @@ from sim.profiles.host import host_slowdown
 from sim.results.formats import number, percent
 from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.profiles.node import CPUProfile
+    from sim.profiles.stack import StackProfile
 
 HEADER = ("model", "of", "known for", "in this run", "")
 WITHIN, BEYOND, UNTOLD = "within", "beyond", "not known"
@@ -62,22 +66,25 @@ def _hosts(scenario: Mapping[str, Any], catalog: Catalog) -> Iterator[Row]:
     """CPUs of the servers that a stack's host times are of, and those of its pools."""
     for workload in scenario["workloads"].values():
         name, asked = under(workload, "stack"), under(workload, "pool")
-        stack = _read(lambda name=name: catalog.stack(name)) if isinstance(name, str) else None
+        stack = _read(lambda name=name: catalog.stack(str(name)))
         for pool in scenario["cluster"]["nodes"] if stack is not None else ():
             node = _read(lambda pool=pool: catalog.node(str(pool["profile"])))
             if node is None or node.gpus is None or asked not in (None, pool.get("name"), pool["profile"]):
                 continue
             cpu = _read(lambda node=node: catalog.cpu(node.cpus.profile))
-            reference = _read(lambda stack=stack: reference_cpu(stack, catalog))
-            if cpu is None:
-                continue
-            known = f"{reference.name} ({stack.host.confidence})" if reference is not None else "no CPU is named"
-            if reference is not None and reference.name == cpu.name:
-                yield f"stack {stack.name}", "work of its host", known, cpu.name, WITHIN
-                continue
-            slower = host_slowdown(reference, cpu)
-            told = "taken to be as fast" if slower is None else f"taken to need {number(slower)} times as long"
-            yield f"stack {stack.name}", "work of its host", known, f"{cpu.name}, {told}", UNTOLD
+            if cpu is not None:
+                yield _host(stack, cpu, _read(lambda stack=stack: reference_cpu(stack, catalog)))
+
+
+def _host(stack: StackProfile, cpu: CPUProfile, reference: CPUProfile | None) -> Row:
+    known = "no CPU is named"
+    if reference is not None and stack.host is not None:
+        known = f"{reference.name} ({stack.host.confidence})"
+        if reference.name == cpu.name:
+            return f"stack {stack.name}", "work of its host", known, cpu.name, WITHIN
+    slower = host_slowdown(reference, cpu)
+    told = "taken to be as fast" if slower is None else f"taken to need {number(slower)} times as long"
+    return f"stack {stack.name}", "work of its host", known, f"{cpu.name}, {told}", UNTOLD
 
 
 def _longest(results: Results, name: str) -> int | None:
