@@ -16,6 +16,7 @@ from sim.build.compression import (
     unstored_bytes,
 )
 from sim.build.drafter import IN_16_BITS
+from sim.build.host_times import host_times, slowdown_of
 from sim.build.iteration_costs import Iterations, of_all_tokens
 from sim.build.messages import over_pcie
 from sim.kinds import builder
@@ -67,6 +68,8 @@ class Deployment:
     drafter: Architecture | None
     written: Architecture
     """As it was before anything was taken away of it."""
+    host_slowdown: float = 1.0
+    """Times of the stack's host on the node's CPU, relative to the CPU that they are of."""
 
     @classmethod
     def of(cls, spec: Serving, replicas: Replicas, gpu: GPUProfile, node: NodeProfile, catalog: Catalog) -> Deployment:
@@ -79,7 +82,9 @@ class Deployment:
         architecture = left_of(architecture, pruning)
         guess = spec.speculative.draft_model if spec.speculative is not None else None
         draft = catalog.model(guess).architecture if guess is not None else None
-        return cls(spec, replicas, architecture, gpu, node, catalog.stack(spec.stack), draft, written)
+        stack = catalog.stack(spec.stack)
+        slowdown = slowdown_of(stack, catalog.cpu(node.cpus.profile), catalog)
+        return cls(spec, replicas, architecture, gpu, node, stack, draft, written, slowdown)
 
     @cached_property
     def model(self) -> ModelShape:
@@ -243,7 +248,7 @@ class Deployment:
         return locked(device, float(r.clock) / float(gpu.chip.clock.value), device.clock)
 
     def coefficients(self) -> Stack:
-        """The stack's, in SI; between nodes a message takes the network's latency."""
+        """The stack's, in SI, on the host's CPU; between nodes a message takes the network's latency."""
         s, network, r = self.stack, self.spec.network, self.replicas
         latency_s = float(s.link_latency.value) * SECONDS_PER_NS
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
@@ -251,6 +256,7 @@ class Deployment:
         kernels = {str(name): own for name, own in s.quantised.items()}.get(self.spec.precision.weights)
         own = kernels if kernels is not None else s
         experts = own.experts.get(self.gpu.chip.generation) if self.gpu.chip is not None else None
+        host = host_times(s, kernels, r.data_parallel, self.host_slowdown)
         return Stack(
             compute_efficiency=_number(own.compute_efficiency, float(s.compute_efficiency.value)),
             compute16_efficiency=float(s.compute_efficiency.value),
@@ -269,20 +275,20 @@ class Deployment:
             context_passes=_number(s.context_passes, 1.0),
             choosy=0.0 if kernels is not None and kernels.tiles == "by-rows" else 1.0,
             link_efficiency=float(s.link_efficiency.value),
-            iteration_s=float(s.iteration.value) * SECONDS_PER_NS,
+            iteration_s=host.iteration_s,
             layer_s=_seconds(s.layer),
-            sequence_s=float(s.sequence.value) * SECONDS_PER_NS,
+            sequence_s=host.sequence_s,
             link_latency_s=latency_s,
             swap_byte_per_s=float(s.swap_bandwidth.value),
             expert_layer_s=_seconds(s.expert_layer),
-            launch_s=_seconds(s.launch) + (_seconds(kernels.launch) if kernels is not None else 0.0),
+            launch_s=host.launch_s,
             graph_tokens=0.0 if self.spec.eager else _number(s.graph_tokens, np.inf),
-            prompt_s=_seconds(s.prompt) + self.spec.prompt_work * SECONDS_PER_NS,
+            prompt_s=host.prompt_s + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
             expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),
             expert_imbalance=_number(s.expert_imbalance),
             expert_skew=_number(s.expert_skew),
-            expert_launch_s=_seconds(s.expert_launch),
+            expert_launch_s=host.expert_launch_s,
             quantise_s=_seconds(kernels.layer) if kernels is not None else 0.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.build.feasibility import objections
+from sim.build.host_times import reference_cpu
 from sim.build.resolved import Resolved
 from sim.build.step_table import read_step_table
 from sim.checks.named_profiles import faults
@@ -143,7 +144,7 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
         guess = spec.speculative
         asked: list[tuple[KeyPath, str | None, Callable[[str], object]]] = [
             (("model",), spec.model_profile, catalog.model),
-            (("stack",), spec.stack, catalog.stack),
+            (("stack",), spec.stack, lambda stack: reference_cpu(catalog.stack(stack), catalog)),
             (("speculative", "draft_model"), guess.draft_model if guess is not None else None, catalog.model),
         ]
         for field, profile, read in asked:

@@ -48,13 +48,16 @@ class CPURates(Spec):
 
 
 class CPUProfile(Profile):
-    """One CPU socket. Without ``rates``, how fast it computes is not known, and has to be stated as a service time."""
+    """One CPU socket. Without ``rates``, how fast it computes is not known, and has to be stated as a service time.
+    ``single_thread`` is the speed of one thread alone on it, on the scale of ``profiles.host``; without it, host work
+    takes as long there as where it was measured."""
 
     kind: Literal["cpu"]
     cores: int = Field(ge=1, le=10_000)
     tdp: SourcedPower
     power: CPUPower
     rates: CPURates | None = None
+    single_thread: Sourced[Annotated[float, Field(gt=0.0, le=1000.0)]] | None = None
     embodied: Embodied
 
 

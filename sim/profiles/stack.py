@@ -15,7 +15,7 @@ from sim.profiles.aligned_experts import Aligned
 from sim.profiles.hardware import Generation
 from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedDuration
 from sim.quantities import PositiveFraction
-from sim.validation import Spec
+from sim.validation import LONGEST_NAME, Spec
 
 SourcedFraction = Sourced[PositiveFraction]
 SourcedCount = Sourced[Annotated[float, Field(ge=0.0, le=1e7)]]
@@ -71,6 +71,14 @@ class QuantisedKernels(Spec):
     experts: dict[Generation, ExpertKernels] = Field(default_factory=dict)
 
 
+class TextFrontEnd(Spec):
+    """What splits prompts and joins answers beside the engine: s of its one process for a token handed out, and whether
+    a server has one for all of its data-parallel ranks or one for each."""
+
+    token: SourcedDuration
+    one_for: Sourced[Literal["server", "rank"]]
+
+
 class StackProfile(Profile):
     """Coefficients of a stack, as ``profiles.terms`` explains them; one that is left out is without effect.
     Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place.
@@ -79,6 +87,11 @@ class StackProfile(Profile):
     ``own_over_pcie`` counts the GPUs over PCIe among which its own kernel sums messages as on NVLink; more go by NCCL
     (``build.messages``). ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With
     ``graph_tokens`` of 0 there are no graphs: every iteration is launched kernel by kernel.
+
+    ``host`` names the CPU (a profile) that its times of the host are of: ``iteration``, ``sequence``, ``prompt``,
+    ``launch``, ``expert_launch``, and those of ``text``. Other CPUs take as much longer as their threads are slower
+    (``profiles.host``); without it, all take the same. ``text``, where it is known, holds up iterations that hand out
+    more tokens than it keeps up with: a queue that clients wait for, here by the iteration.
     """
 
     kind: Literal["stack"]
@@ -105,6 +118,8 @@ class StackProfile(Profile):
     expert_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
     scheduling: Sourced[Literal["in-turn", "ahead"]] | None = None
+    host: Sourced[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = None
+    text: TextFrontEnd | None = None
     logit_bytes: SourcedCount | None = None
     logits_per_second: Sourced[Annotated[float, Field(gt=0.0, le=1e15)]] | None = None
     expert_compute_efficiency: SourcedFraction | None = None
@@ -119,4 +134,6 @@ class StackProfile(Profile):
     def _graphs_end_somewhere(self) -> StackProfile:
         if (self.launch is None) != (self.graph_tokens is None):
             raise PydanticCustomError("order", "needs both 'launch' and 'graph_tokens', or neither")
+        if self.text is not None and (self.scheduling is None or self.scheduling.value != "ahead"):
+            raise PydanticCustomError("order", "'text' runs beside the engine: it needs 'scheduling: ahead'")
         return self

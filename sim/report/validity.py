@@ -7,18 +7,24 @@ are known. Where nobody states one, or the run kept nothing to tell by, the row 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sim.build.host_times import reference_cpu
 from sim.errors import InputError
 from sim.plain import as_mapping, as_text, under
 from sim.profiles.catalog import Catalog
+from sim.profiles.host import host_slowdown
 from sim.results.formats import number, percent
 from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
+
+if TYPE_CHECKING:
+    from sim.profiles.node import CPUProfile
+    from sim.profiles.stack import StackProfile
 
 HEADER = ("model", "of", "known for", "in this run", "")
 WITHIN, BEYOND, UNTOLD = "within", "beyond", "not known"
@@ -29,7 +35,8 @@ Row = tuple[str, str, str, str, str]
 def ranges(results: Results) -> list[Row]:
     """A row a model and quantity: what it is of, its range, what the run had, and whether that lies within."""
     catalog = Catalog()
-    return [*_services(results, catalog), *_gpus(results, catalog), *_buildings(results.scenario)]
+    scenario = results.scenario
+    return [*_services(results, catalog), *_hosts(scenario, catalog), *_gpus(results, catalog), *_buildings(scenario)]
 
 
 def _services(results: Results, catalog: Catalog) -> Iterator[Row]:
@@ -53,6 +60,31 @@ def _services(results: Results, catalog: Catalog) -> Iterator[Row]:
             if key in service:  # the peak is known of some ways to admit requests alone
                 share = float(service[key])
                 yield f"KV cache of {name}", what, "up to 100 %", percent(share), _verdict(share, 0.0, 1.0)
+
+
+def _hosts(scenario: Mapping[str, Any], catalog: Catalog) -> Iterator[Row]:
+    """CPUs of the servers that a stack's host times are of, and those of its pools."""
+    for workload in scenario["workloads"].values():
+        name, asked = under(workload, "stack"), under(workload, "pool")
+        stack = _read(lambda name=name: catalog.stack(str(name)))
+        for pool in scenario["cluster"]["nodes"] if stack is not None else ():
+            node = _read(lambda pool=pool: catalog.node(str(pool["profile"])))
+            if node is None or node.gpus is None or asked not in (None, pool.get("name"), pool["profile"]):
+                continue
+            cpu = _read(lambda node=node: catalog.cpu(node.cpus.profile))
+            if cpu is not None:
+                yield _host(stack, cpu, _read(lambda stack=stack: reference_cpu(stack, catalog)))
+
+
+def _host(stack: StackProfile, cpu: CPUProfile, reference: CPUProfile | None) -> Row:
+    known = "no CPU is named"
+    if reference is not None and stack.host is not None:
+        known = f"{reference.name} ({stack.host.confidence})"
+        if reference.name == cpu.name:
+            return f"stack {stack.name}", "work of its host", known, cpu.name, WITHIN
+    slower = host_slowdown(reference, cpu)
+    told = "taken to be as fast" if slower is None else f"taken to need {number(slower)} times as long"
+    return f"stack {stack.name}", "work of its host", known, f"{cpu.name}, {told}", UNTOLD
 
 
 def _longest(results: Results, name: str) -> int | None:

@@ -115,6 +115,8 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    stacks = [resolved.catalog.stack(spec.stack) for spec in resolved.serving.values()]
+    names |= {stack.host.value for stack in stacks if stack.host is not None}
     laws = [service.service_time for service in resolved.services.values()]
     names |= {name for law in laws if isinstance(law, Denoising) for name in law.profiles}
     names |= profiles_of_methods(resolved)
