@@ -127,13 +127,14 @@ class LedgerRecorder:
                 energy_j[:] = added_each(energy_j, w * seconds, count)
             self._slots[row, first : last + 1] += held * count * spans
 
-    def turn(self, pool: str, later: Later, end_ns: int, draws: int) -> int:
-        """The turn in which what is about to be left with ``later``, so many draws up to ``end_ns``, will be booked."""
+    def turn(self, pool: str, later: Later, end_ns: int, draws: int, count: int = 1) -> int:
+        """The turn in which what is about to be left with ``later``, so many draws up to ``end_ns``, will be booked, or
+        the first of so many."""
         if self._waiting.draws > MOST_WAITING:
             self._settle()
         self._bins.reach(end_ns)
         self._leaving[later] = pool
-        return self._waiting.turn(draws)
+        return self._waiting.turn(draws, count)
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""

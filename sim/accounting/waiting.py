@@ -42,11 +42,11 @@ class Waiting:
         self._slots: list[int] = []
         self._spells: list[tuple[int, int, int, int]] = []  # how many of these, from when to when, and their turn
 
-    def turn(self, draws: int) -> int:
-        """The next turn, for so many draws."""
+    def turn(self, draws: int, count: int = 1) -> int:
+        """The next turn, for so many draws, or the first of so many."""
         self.draws += draws
-        self._turns += 1
-        return self._turns
+        self._turns += count
+        return self._turns - count + 1
 
     def add(
         self,

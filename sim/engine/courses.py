@@ -45,6 +45,19 @@ class Activity(NamedTuple):
     course: Course | None = None
 
 
+class Activities(NamedTuple):
+    """What many did in one span: of each what ``Activity`` says, (P,). They have no course."""
+
+    active_ns: Ints
+    active_w: Floats
+    loaded_w: Floats
+    cpu_load: float
+
+    def some(self, there: slice) -> Activities:
+        """What some of them did."""
+        return Activities(self.active_ns[there], self.active_w[there], self.loaded_w[there], self.cpu_load)
+
+
 def parts_of(told: Sequence[Activity | None] | None) -> int:
     """In how many parts a span is known; 1 where no edge lies within."""
     courses = [one.course for one in told or () if one is not None]

@@ -22,14 +22,16 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from sim.engine.columns import Bools, Columns, Floats, Held, Ints, components_of, draws_of
-from sim.engine.courses import Activity, Piece, draws_of_parts, parts_of, told_apart
-from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
+from sim.engine.courses import Activities, Activity, Piece, draws_of_parts, parts_of, told_apart
+from sim.engine.draws import CLOCKED_UP, NodeHardware, NodeState, Share, node_draws
 from sim.engine.meter import Draw, Recorder
 from sim.engine.share_columns import NOBODY, ShareColumns
 
 _SHARES, _SCALE, _OFFSET_W = attrgetter("shares"), attrgetter("gpu_scale"), attrgetter("gpu_offset_w")
 FEWEST = 8
 """Nodes or spans that are worth arrays; fewer are worked out one by one."""
+AT_ONCE = 100_000
+"""Draws of equal nodes that are worked out at once: more do not stay in the processor's caches."""
 
 
 class Settled(NamedTuple):
@@ -44,6 +46,21 @@ class Settled(NamedTuple):
     end_ns: int
 
 
+class Alike(NamedTuple):
+    """What N nodes of one kind were until they settled, each in its turn from ``turn`` on: they were on, and one owner
+    alone held them. ``slots`` (P,) are those of each ``share``, node by node, of which each has so many as ``width``
+    (N,) says; ``told``, what each share (P,) did, where that is known afterwards."""
+
+    turn: int
+    hardware: NodeHardware
+    share: Share
+    width: Ints
+    slots: Ints
+    told: Activities | None
+    start_ns: int
+    end_ns: int
+
+
 _settled: Callable[[tuple[Any, ...]], Settled] = partial(tuple.__new__, Settled)  # in half the time
 
 
@@ -54,8 +71,8 @@ class PatientRecorder(Recorder, Protocol):
     def left(self) -> dict[tuple[str, NodeHardware], Later]:
         """Where nodes of each pool and kind leave what they drew."""
 
-    def turn(self, pool: str, later: Later, end_ns: int, draws: int) -> int:
-        """The turn of what is about to be left, with so many draws up to ``end_ns``."""
+    def turn(self, pool: str, later: Later, end_ns: int, draws: int, count: int = 1) -> int:
+        """The turn of what is about to be left, with so many draws up to ``end_ns``, or the first of so many turns."""
 
 
 def is_patient(recorder: Recorder) -> TypeGuard[PatientRecorder]:
@@ -127,6 +144,7 @@ class Later:
         self._hardware = hardware
         self._components = components_of(hardware)
         self._settled: list[Settled] = []
+        self._alike: list[Alike] = []
 
     @classmethod
     def of(cls, recorder: PatientRecorder, pool: str, hardware: NodeHardware) -> Later:
@@ -154,12 +172,38 @@ class Later:
         turn = self._recorder.turn(self._pool, self, end_ns, draws)
         self._settled.append(_settled((turn, hardware, state, shares, told, start_ns, end_ns)))
 
+    def leave_alike(
+        self,
+        hardware: NodeHardware,
+        share: Share,
+        first: Ints,
+        slots: Ints,
+        told: Activities | None,
+        start_ns: int,
+        end_ns: int,
+    ) -> None:
+        """Nodes of some kind, all of whose shares (P,) are as ``share`` but for their ``slots``, drew what follows from
+        these; ``first`` (N,) says where the shares of each begin."""
+        width = np.diff(first, append=len(slots))
+        most = int(width.max())
+        draws = len(self._components) * (most + 1) * (most + 1 if told is not None else 1)
+        step = max(1, AT_ONCE // draws)
+        for i in range(0, len(first), step):
+            own = width[i : i + step]
+            there = slice(int(first[i]), int(first[i] + own.sum()))
+            some = told.some(there) if told is not None else None
+            turn = self._recorder.turn(self._pool, self, end_ns, draws * len(own), len(own))
+            self._alike.append(Alike(turn, hardware, share, own, slots[there], some, start_ns, end_ns))
+
     def take(self) -> tuple[list[Columns], list[tuple[int, tuple[Draw, ...], int, int]]]:
         """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""
+        together, self._alike = self._alike, []
+        columns = [drawn for alike in together for drawn in self._of_alike(alike)]
         settled, self._settled = self._settled, []
+        if not settled:
+            return columns, []
         shares = ShareColumns(list(map(_SHARES, settled)))
         width, plain, left = shares.width, shares.plain, shares.slots < self._hardware.slots
-        columns: list[Columns] = []
         apart: list[int] = []
         alike = plain & np.array([one.told is None and one.state == "on" for one in settled], dtype=np.bool_)
         kind = 2 * width + left
@@ -218,20 +262,66 @@ class Later:
         told_of = zip(*chain.from_iterable(each.told for each in found if each.told is not None), strict=True)
         active_ns, *told_w = [np.array(values).reshape(held.slots.shape) for values in list(told_of)[:4]]
         active_w, loaded_w, cpu_load = (values.astype(np.float64) for values in told_w)
-        one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
         number: dict[str, int] = {}
-        owner = np.array([number.setdefault(owner, len(number)) for owner, _ in shares.who])[held.code[one]]
+        owner = np.array([number.setdefault(owner, len(number)) for owner, _ in shares.who])[held.code]
+        held = held._replace(code=owner, cpu_load=cpu_load)
+        spans = turn, start_ns, end_ns
+        return self._worked(tuple(number), held, active_ns, active_w, loaded_w, *spans, left=left)
+
+    def _of_alike(self, alike: Alike) -> Iterator[Columns]:
+        """Nodes that are held by one owner, each of whose shares is in one state, or told of afterwards."""
+        hardware, share, told = alike.hardware, alike.share, alike.told
+        first = np.cumsum(alike.width) - alike.width
+        kind = 2 * alike.width + (np.add.reduceat(alike.slots, first) < hardware.slots)
+        for number in np.unique(kind).tolist():
+            nodes = np.flatnonzero(kind == number)
+            at = first[nodes][:, None] + np.arange(number // 2)
+            here, many, every = np.ones(at.shape), np.ones(len(nodes), dtype=np.int64), np.ones(len(nodes))
+            held = Held(
+                np.ones(at.shape, dtype=np.int64),
+                alike.slots[at],
+                np.full(at.shape, share.state == "active"),
+                np.full(at.shape, share.state in CLOCKED_UP),
+                share.gpu_w * here,
+                share.cpu_load * here,
+                hardware.gpu_scale * every,
+                hardware.gpu_offset_w * every,
+            )
+            spans = alike.turn + nodes, alike.start_ns * many, alike.end_ns * many
+            if told is None:
+                yield self._drawn((NOBODY, (share.owner, share.state)), held, *spans, left=bool(number % 2))
+                continue
+            held = held._replace(code=held.code - 1, cpu_load=told.cpu_load * here)
+            did = told.active_ns[at], told.active_w[at], told.loaded_w[at]
+            yield self._worked((share.owner,), held, *did, *spans, left=bool(number % 2))
+
+    def _worked(
+        self,
+        owners: tuple[str, ...],
+        held: Held,
+        active_ns: Ints,
+        active_w: Floats,
+        loaded_w: Floats,
+        turn: Ints,
+        start_ns: Ints,
+        end_ns: Ints,
+        *,
+        left: bool,
+    ) -> Columns:
+        """Nodes each of whose shares was at work for so long, and then loaded; ``held.code`` says for which owner."""
+        one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
+        owner = held.code[one]
         was = Held(
-            np.where(active, owner, owner + len(number)) + 1,
+            np.where(active, owner, owner + len(owners)) + 1,
             held.slots[one],
             active,
             np.ones_like(active),
             np.where(active, active_w[one], loaded_w[one]),
-            cpu_load[one],
-            scale[one],
-            offset_w[one],
+            held.cpu_load[one],
+            held.gpu_scale[one],
+            held.gpu_offset_w[one],
         )
-        who = (NOBODY, *((owner, state) for state in ("active", "loaded") for owner in number))
+        who = (NOBODY, *((owner, state) for state in ("active", "loaded") for owner in owners))
         return self._drawn(who, was, turn[one], start_ns, end_ns, left=left)
 
     def _drawn(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import simpy
 
+from sim.engine.cohort import Cohort
 from sim.engine.gang import Gang
 from sim.engine.node import Node
 from sim.engine.serving.plan import Ints, StepCost
@@ -85,11 +86,13 @@ class ReplicaGroup:
 
 @dataclass(eq=False)
 class ServingReplica:
-    """One replica: its gang, its lanes in the pool, and the caps that those who share its power have set."""
+    """One replica: its lanes in the pool, and the caps that those who share its power have set. While it is up it has a
+    gang, or is of a ``cohort`` of which none is made yet."""
 
     group: ReplicaGroup
     lanes: range
-    gang: Gang | None = None
+    cohort: Cohort | None = None
+    own_gang: Gang | None = None
     up: bool = False
     draining: bool = False
     leaving: bool = False  # drained and told to go down, which it does within this instant
@@ -105,6 +108,24 @@ class ServingReplica:
     read: Sums = NOTHING
     shed: bool = False  # and not up again
     paused: bool = False
+
+    @property
+    def gang(self) -> Gang | None:
+        """Its gang, while it is up; it is made, if it is not yet."""
+        if self.cohort is not None:
+            self.cohort.part()
+        return self.own_gang
+
+    @gang.setter
+    def gang(self, gang: Gang | None) -> None:
+        self.cohort, self.own_gang = None, gang
+
+    @property
+    def metered_by(self) -> Iterable[Node | Cohort]:
+        """What settles what it draws, while it is up."""
+        if self.cohort is not None:
+            return (self.cohort,)
+        return self.own_gang.parts if self.own_gang is not None else ()
 
     @property
     def cap_w(self) -> float:

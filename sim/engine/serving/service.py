@@ -302,8 +302,8 @@ class ServingService:
                 self._metered.is_current = False
                 self._drawn.note(edge_ns)
                 continue
-            for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
-                node.settle()
+            for metered in dict.fromkeys(one for replica in self._replicas for one in replica.metered_by):
+                metered.settle()
             self._metered.is_current = False
             self._drawn.forget_notes()
 
@@ -314,7 +314,7 @@ class ServingService:
             self._cap = i + 1
             for replica in self._replicas:
                 self._set_cost(replica)
-                if replica.gang is not None:
+                if self.on_change is not _unheard and replica.gang is not None:
                     self.on_change(replica.gang)
 
     def _watch(self) -> Generator[simpy.Event, object, None]:
