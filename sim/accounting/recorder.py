@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Bools, Floats, Ints, Key, Ledger
+from sim.accounting.ledger import Floats, Ints, Key, Ledger
 from sim.accounting.repeated import added, added_each
 from sim.accounting.waiting import Waited, Waiting
 from sim.units import SECONDS_PER_NS
@@ -55,8 +55,6 @@ class Columns(Protocol):
     def watts(self) -> Floats: ...
     @property
     def slots(self) -> Ints: ...
-    @property
-    def there(self) -> Bools | None: ...
     @property
     def turn(self) -> Ints: ...
     @property
@@ -244,13 +242,8 @@ class LedgerRecorder:
         of_who = np.zeros((len(columns.who), len(columns.components)), dtype=np.int64)
         of_who[used] = block.rows[[block.known[who] for who in names]]
         rows = of_who[columns.code].transpose(0, 2, 1)
+        drawn = (rows.reshape(-1), columns.watts.reshape(-1), columns.slots.reshape(-1))
         counts = np.full(len(rows), rows.shape[1] * rows.shape[2])
-        if columns.there is not None:
-            there = columns.there
-            counts = there.sum(axis=(1, 2))
-            drawn = (rows[there], columns.watts[there], columns.slots[there])
-        else:
-            drawn = (rows.reshape(-1), columns.watts.reshape(-1), columns.slots.reshape(-1))
         return Waited(*drawn, counts, columns.start_ns, columns.end_ns, columns.turn)
 
     def _add_parts(self, rows: Sequence[int], draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:

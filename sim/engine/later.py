@@ -30,7 +30,7 @@ from sim.engine.share_columns import NOBODY, ShareColumns
 _SHARES, _SCALE, _OFFSET_W = attrgetter("shares"), attrgetter("gpu_scale"), attrgetter("gpu_offset_w")
 FEWEST = 8
 """Nodes or spans that are worth arrays; fewer are worked out one by one."""
-AT_ONCE = 100_000
+AT_ONCE = 1 << 15
 """Draws of equal nodes that are worked out at once: more do not stay in the processor's caches."""
 
 
@@ -243,7 +243,6 @@ class Later:
             parts.code[:, None],
             parts.watts.reshape(shape),
             np.broadcast_to(slots[:, None, None], shape),
-            None,
             np.full(len(slots), one.turn),
             parts.start_ns,
             parts.end_ns,

@@ -135,7 +135,7 @@ class Lives:
             node.settle()
         self._metered.begin(replica)
         self._have([replica], [gang])
-        self._is_up(replica)
+        self._are_up([replica])
         self._open_lanes(replica)
         self._changed(gang)
 
@@ -145,10 +145,11 @@ class Lives:
             self._pool.set_cost(lane, cost)
         self._opening.open(replica)
 
-    def _is_up(self, replica: ServingReplica) -> None:
-        replica.up, replica.draining, replica.shed = True, False, False
-        replica.since_ns = self._env.now_ns
-        self.up += 1
+    def _are_up(self, replicas: Sequence[ServingReplica]) -> None:
+        now_ns = self._env.now_ns
+        for replica in replicas:
+            replica.up, replica.draining, replica.shed, replica.since_ns = True, False, False, now_ns
+        self.up += len(replicas)
         self.most_up = max(self.most_up, self.up)
 
     def _go_down(self, replica: ServingReplica) -> None:
@@ -249,8 +250,7 @@ class Lives:
             for gang in gangs:
                 images.pulled(gang)
             self._have(replicas, gangs)
-        for replica in replicas:
-            self._is_up(replica)
+        self._are_up(replicas)
         if self._pool.backlog or any(replica.caps_w or replica.paused for replica in replicas):
             for replica in replicas:
                 self._open_lanes(replica)

@@ -68,7 +68,7 @@ class Metered:
     def begin(self, replica: ServingReplica) -> None:
         """The replica comes up: what it had drawn before is of no account."""
         self._drawn.take(replica.index)
-        replica.seen.clear()
+        replica.seen = {}
         replica.begun = replica.read = self._drawn.of(replica.index)
         replica.read_ns = self._env.now_ns
 
@@ -143,7 +143,7 @@ class Alike:
         begun, told = self._begun.tolist(), self._told.tolist()
         for replica, at_first, up_to_now in zip(self._replicas, begun, told, strict=True):
             replica.read, replica.read_ns = tuple(at_first), self._begun_ns
-            replica.begun = tuple(up_to_now)
+            replica.begun, replica.seen = tuple(up_to_now), {}
 
 
 def _added(to: float, terms: Floats) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -84,30 +84,34 @@ class ReplicaGroup:
         return self.loaded_w * self.gpus / self.lanes
 
 
-@dataclass(eq=False)
 class ServingReplica:
     """One replica: its lanes in the pool, and the caps that those who share its power have set. While it is up it has a
-    gang, or is of a ``cohort`` of which none is made yet."""
+    gang, or is of a ``cohort`` of which none is made yet.
 
-    group: ReplicaGroup
-    lanes: range
+    There may be thousands of them, to most of which little happens: what is the same of all at first is told here once.
+    """
+
     cohort: Cohort | None = None
     own_gang: Gang | None = None
-    up: bool = False
-    draining: bool = False
-    leaving: bool = False  # drained and told to go down, which it does within this instant
-    wanted: bool = False
+    up = False
+    draining = False
+    leaving = False  # drained and told to go down, which it does within this instant
+    wanted = False
     wake: simpy.Event | None = None
     process: simpy.Process | None = None
-    since_ns: int = 0
-    index: int = 0
+    since_ns = 0
     begun: Sums = NOTHING  # what was drawn in all when it came up
-    seen: dict[Node, Sums] = field(default_factory=dict)  # and when each node last asked
-    caps_w: dict[str, float] = field(default_factory=dict)
-    read_ns: int = 0
+    seen: dict[Node, Sums]  # since then, and when each node last asked
+    caps_w: Mapping[str, float] = {}
+    read_ns = 0
     read: Sums = NOTHING
-    shed: bool = False  # and not up again
-    paused: bool = False
+    shed = False  # and not up again
+    paused = False
+
+    def __init__(self, group: ReplicaGroup, lanes: range, index: int) -> None:
+        self.group = group
+        self.lanes = lanes
+        self.index = index
 
     @property
     def gang(self) -> Gang | None:
