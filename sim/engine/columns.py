@@ -72,23 +72,23 @@ def draws_of(hardware: NodeHardware, held: Held) -> tuple[Floats, Ints]:
     weight[:, :shares] = np.where(held.active, amount[:, :shares] / hardware.slots, 0.0)
     loads = np.zeros((many, width))
     loads[:, :shares] = np.where(held.active, held.cpu_load * amount[:, :shares] / hardware.slots, 0.0)
-    drawn: list[Floats] = []
+    cpus = 0 if hardware.gpu is None else 1
+    parts = slice(cpus + 1, cpus + 1 + len(hardware.parts))
+    watts = np.empty((many, parts.stop + (hardware.supply is not None), width))
     if hardware.gpu is not None:
-        drawn.append(_gpus(hardware, held, amount))
+        watts[:, 0] = _gpus(hardware, held, amount)
     idle_w = hardware.sockets * hardware.cpu_idle_w
-    added_w = hardware.sockets * _sockets(hardware, _total(loads)) - idle_w
-    drawn.append(_shared(hardware.slots, amount, idle_w, added_w, loads))
-    work = _total(weight)
-    for part in hardware.parts:
-        added_w = (part.active_w - part.idle_w) * work
-        drawn.append(_shared(hardware.slots, amount, part.idle_w, added_w, weight))
-    dc = np.stack(drawn, axis=1)
-    if hardware.supply is None:
-        return dc, np.repeat(counted[:, None, :], dc.shape[1], axis=1)
-    lost, holding = _losses(hardware, held.code, counted, dc)
-    watts = np.concatenate([dc, lost[:, None, :]], axis=1)
+    load = _total(loads)
+    added_w = hardware.sockets * _sockets(hardware, load) - idle_w
+    watts[:, cpus : cpus + 1] = _shared(hardware.slots, amount, np.array([idle_w]), added_w[:, None], loads, load)
+    if hardware.parts:
+        work = _total(weight)
+        rest_w = np.array([part.idle_w for part in hardware.parts])
+        added_w = np.array([part.active_w - part.idle_w for part in hardware.parts]) * work[:, None]
+        watts[:, parts] = _shared(hardware.slots, amount, rest_w, added_w, weight, work)
     slots = np.repeat(counted[:, None, :], watts.shape[1], axis=1)
-    slots[:, -1] = holding
+    if hardware.supply is not None:
+        watts[:, -1], slots[:, -1] = _losses(hardware, held.code, counted, watts[:, :-1])
     return watts, slots
 
 
@@ -117,10 +117,12 @@ def _sockets(hardware: NodeHardware, load: Floats) -> Floats:
     return np.array([cpu_power_w(value, **law) for value in values.tolist()])[at]
 
 
-def _shared(slots: int, held: Floats, idle_w: float, work_w: Floats, weights: Floats) -> Floats:
-    in_all = _total(weights)
+def _shared(slots: int, held: Floats, idle_w: Floats, work_w: Floats, weights: Floats, in_all: Floats) -> Floats:
+    """W (P, K, W) of components that draw ``idle_w`` (K,) at rest, shared by the slots ``held`` (P, W), and ``work_w``
+    (P, K) beyond that, by ``weights`` (P, W), which sum to ``in_all`` (P,)."""
     some = np.where(in_all != 0.0, in_all, 1.0)
-    shared: Floats = idle_w * held / slots + work_w[:, None] * weights / some[:, None]
+    rest_w = idle_w[:, None] * held[:, None, :] / slots
+    shared: Floats = rest_w + work_w[:, :, None] * weights[:, None, :] / some[:, None, None]
     return shared
 
 
