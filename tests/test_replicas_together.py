@@ -89,6 +89,7 @@ JOBS = {
     "load": {"kind": "measured", "active": "260 W"},
     "cpu_load": 0.2,
 }
+NETWORK = {"bandwidth": "25 GB/s", "latency": "10 us", "energy_per_byte": "60 pJ/B"}
 FEW_NODES = [{"profile": "dgx-h100", "count": 4}]
 KINDS: dict[str, dict[str, Any]] = {
     "at once": {},
@@ -101,11 +102,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "on nodes that fail meanwhile": {"top__cluster__nodes": FAILING, "start_up": "3 min"},
     "scaled": {"replicas": {"count": {"min": 2, "max": 6}}, "autoscale": RULE},
     "scaled while they start": {"replicas": {"count": {"min": 3, "max": 6}}, "autoscale": RULE, "start_up": "45 s"},
-    "of two kinds": {
+    "of two kinds": {"replicas": None, "prefill": {"count": 2}, "decode": {"count": 3}, "network": NETWORK},
+    "of two kinds, each on nodes of its own": {
         "replicas": None,
-        "prefill": {"count": 2},
-        "decode": {"count": 3},
-        "network": {"bandwidth": "25 GB/s", "latency": "10 us", "energy_per_byte": "60 pJ/B"},
+        "prefill": {"count": 8},
+        "decode": {"count": 8},
+        "network": NETWORK,
     },
     "capped": {"replicas__power_cap": "300 W"},
     "of several GPUs": {"replicas": {"count": 3, "tensor_parallel": 2, "pipeline_parallel": 2}},

@@ -19,7 +19,7 @@ from sim.engine.fleet.machines import ON, Ints
 from sim.engine.fleet.request import NODE, Request
 from sim.engine.gang import Gang
 from sim.engine.group import FEWEST_NODES
-from sim.engine.later import Later, is_patient
+from sim.engine.later import Alike, Later, is_patient
 from sim.engine.node import Holder, Node, hold_all
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Cohort:
                 return
         assert is_patient(nodes.recorder)  # or it would not have them
         assert self._share is not None  # it is set in the instant in which it starts
-        later = Later.of(nodes.recorder, nodes.pool, hardware)
-        later.leave_alike(hardware, self._share, self._first, slots, told, since_ns, now_ns)
+        alike = Alike(hardware, self._share, self._first, slots, told, since_ns, now_ns)
+        Later.of(nodes.recorder, nodes.pool, hardware).leave_alike(alike)
         self._since_ns = now_ns
 
     def part(self) -> None:

@@ -46,16 +46,16 @@ class Activity(NamedTuple):
 
 
 class Activities(NamedTuple):
-    """What many did in one span: of each what ``Activity`` says, (P,). They have no course."""
+    """What many did in one span: of each what ``Activity`` says, all of one shape. They have no course."""
 
     active_ns: Ints
     active_w: Floats
     loaded_w: Floats
-    cpu_load: float
+    cpu_load: Floats
 
-    def some(self, there: slice) -> Activities:
+    def at(self, which: slice | Ints) -> Activities:
         """What some of them did."""
-        return Activities(self.active_ns[there], self.active_w[there], self.loaded_w[there], self.cpu_load)
+        return Activities(self.active_ns[which], self.active_w[which], self.loaded_w[which], self.cpu_load[which])
 
 
 def parts_of(told: Sequence[Activity | None] | None) -> int:

@@ -72,9 +72,9 @@ class Metered:
         replica.begun = replica.read = self._drawn.of(replica.index)
         replica.read_ns = self._env.now_ns
 
-    def begin_all(self, replicas: Sequence[ServingReplica]) -> Alike:
+    def begin_all(self, replicas: Sequence[ServingReplica]) -> CohortDrawn:
         """The same of replicas of a group that have never been up: who tells what they draw."""
-        return Alike(self, replicas, self._env.now_ns)
+        return CohortDrawn(self, replicas, self._env.now_ns)
 
     def bring_all(self) -> None:
         """Takes all from the pool, up to the present."""
@@ -102,7 +102,7 @@ class Metered:
         unit_w = active_w * hardware.gpu_scale + hardware.gpu_offset_w
         self._nominal_j = _added(self._nominal_j, active_w * active_ns)
         self._metered_j = _added(self._metered_j, unit_w * active_ns)
-        return Activities(active_ns, active_w, group.loaded_w + link_w, group.cpu_load)
+        return Activities(active_ns, active_w, group.loaded_w + link_w, np.full(len(slots), group.cpu_load))
 
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
@@ -119,7 +119,7 @@ class Metered:
         return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))
 
 
-class Alike:
+class CohortDrawn:
     """Tells what replicas of a group have drawn that came up in one instant, as long as their nodes settle together."""
 
     def __init__(self, metered: Metered, replicas: Sequence[ServingReplica], now_ns: int) -> None:
