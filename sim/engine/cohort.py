@@ -60,11 +60,11 @@ class Cohort:
         own, self._first = np.unique(places.node, return_index=True)
         self.numbers = range(int(own[0]) - first, int(own[-1]) - first + 1)
         """Its nodes in their pool."""
-        fleet.start_together(alike, self, cluster)
         self._one_by_one = len(own) < len(self.numbers) or not nodes.let(self)
         if self._one_by_one:
-            fleet.part()
+            self.make()
         else:
+            fleet.start_together(alike, self, cluster)
             held = np.add.reduceat(places.slots, self._first)
             for slots in np.unique(held).tolist():
                 fleet.machines.move_all(own[held == slots], ON, nodes.slots - slots)
