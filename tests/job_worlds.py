@@ -15,6 +15,7 @@ from sim.engine.fleet.logged import FleetNodes, PowerStates
 from sim.engine.fleet.metering import meter
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs, UnderCap
 from sim.engine.fleet.scheduling import Scheduler
+from sim.engine.plans import Policies, Workloads
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.units import HOUR_NS
@@ -83,14 +84,11 @@ def run(
     recorder = LedgerRecorder({one.name: "site" for one in pools}, bins)
     outcome = simulate(
         pools,
-        (),
-        (),
+        Workloads(rows=plans),
+        Policies(scheduler, **more),
         duration_ns=duration_ns,
         streams=Streams(1),
         recorder=JobTally(recorder, bins),
-        rows=plans,
-        scheduler=scheduler,
-        **more,
     )
     return outcome, recorder
 

@@ -11,6 +11,7 @@ from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import DomainPlan, PowerPlan
 from sim.engine.meter import Draw
+from sim.engine.plans import Policies, Workloads
 from sim.engine.service import ServicePlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
@@ -171,13 +172,10 @@ def run(
     power = PowerPlan(tuple(domains), frozenset({"serve"}), boards_w, more.pop("gpu_cap_w", {}))  # type: ignore[arg-type]  # fields by name, of several types
     outcome = simulate(
         pools,
-        [],
-        services,
+        Workloads(services=services, rows=[jobs] if jobs is not None else []),
+        Policies(power=power if domains or power.gpu_cap_w else None, **more),  # type: ignore[arg-type]  # fields by name, of several types
         duration_ns=round(duration_s * NS_PER_S) if duration_s is not None else None,
         streams=Streams(1),
         recorder=meter,
-        rows=[jobs] if jobs is not None else [],
-        power=power if domains or power.gpu_cap_w else None,
-        **more,  # type: ignore[arg-type]  # fields by name, of several types
     )
     return outcome, meter

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.engine.control import CapPlan, PowerLimit
+from sim.engine.plans import Policies, Workloads
 from sim.engine.service import ServicePlan
 from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
@@ -40,13 +41,11 @@ class World:
         limits = [PowerLimit("site", names, self.limit)] if self.limit is not None else []
         outcome = simulate(
             self.pools,
-            self.jobs,
-            self.services,
+            Workloads(training=self.jobs, services=self.services),
+            Policies(caps=self.caps, limits=limits),
             duration_ns=self.duration_ns,
             streams=Streams(seed),
             recorder=tape,
-            caps=self.caps,
-            limits=limits,
         )
         return outcome, tape
 

@@ -18,6 +18,7 @@ from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.shape import PoolShape
 from sim.engine.nodes import Nodes
+from sim.engine.plans import Policies, Workloads
 from sim.engine.service import ServicePlan
 from sim.engine.training import TrainingJob
 from sim.engine.training_plan import TrainingPlan
@@ -134,8 +135,9 @@ def test_a_world_is_the_same_world_again(
 
     def once() -> tuple[Outcome, Tape]:
         tape = Tape()
-        plans = dict(duration_ns=duration_ns, streams=Streams(seed), recorder=tape)  # noqa: C408
-        return simulate(pools, jobs, services, **plans), tape  # type: ignore[arg-type]
+        work = Workloads(training=jobs, services=services)
+        how = {"streams": Streams(seed), "recorder": tape}
+        return simulate(pools, work, Policies(), duration_ns=duration_ns, **how), tape  # type: ignore[arg-type]
 
     (first, one), (again, two) = once(), once()
     assert one.segments == two.segments

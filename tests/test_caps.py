@@ -17,6 +17,7 @@ from sim.accounting.recorder import LedgerRecorder
 from sim.build.caps import cap_at
 from sim.build.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit
+from sim.engine.plans import Policies, Workloads
 from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.errors import RunError
@@ -75,12 +76,10 @@ def capped(
     caps = [CapPlan(f"policies.{i}", plan.name, lambda each=each: iter(each)) for i, each in enumerate(changes)]  # type: ignore[misc]
     outcome = simulate(
         used,
-        [plan],
-        [],
+        Workloads(training=[plan]),
+        Policies(caps=caps, limits=limits),
         streams=Streams(0),
         recorder=recorder,
-        caps=caps,
-        limits=limits,
         **{"duration_ns": None, **options},
     )
     return outcome, recorder.ledger(outcome.end_ns)
@@ -237,8 +236,9 @@ def test_a_limit_is_never_exceeded_while_there_is_something_to_shed(watts: list[
         job(name=f"job{i}", gpus=2 + i, work_ns=2 * H, submit_ns=at * S, under_cap=simple)
         for i, at in enumerate(starts_s)
     ]
+    policies = Policies(limits=[limit(allowed)])
     outcome = simulate(
-        [pool(2)], plans, [], duration_ns=20 * H, streams=Streams(0), recorder=tape, limits=[limit(allowed)]
+        [pool(2)], Workloads(training=plans), policies, duration_ns=20 * H, streams=Streams(0), recorder=tape
     )
     unmet = {record.most_exceeded_w for record in outcome.throttling}
     for begin, until, drawn_w in most_w(tape):
@@ -293,11 +293,9 @@ def test_a_limit_and_serving_do_not_go_together() -> None:
     with pytest.raises(RunError, match="cannot throttle serving"):
         simulate(
             [pool()],
-            [],
-            [],
+            Workloads(serving=[(Plan(), KeepAll())]),  # type: ignore[list-item]
+            Policies(limits=[limit(1000.0)]),
             duration_ns=HOUR_NS,
             streams=Streams(0),
             recorder=Tape(),
-            serving=[(Plan(), KeepAll())],  # type: ignore[list-item]
-            limits=[limit(1000.0)],
         )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.bins import Bins
 from sim.accounting.recorder import LedgerRecorder
-from sim.engine import node
+from sim.engine import node, nodes
 from sim.engine.clock import Clock
 from sim.engine.columns import supplies
 from sim.engine.courses import Activity
@@ -156,7 +156,8 @@ def test_a_service_is_booked_the_same_at_once_and_node_by_node(monkeypatch: pyte
     data = changed(replicas={"count": 21}, top__cluster__nodes=[{"profile": "dgx-h100", "count": 3}])
     data["outputs"] = {"bin": interval}
     at_once = sim.run(data)
-    monkeypatch.setattr(node, "is_patient", lambda _: False)
+    for asks in (node, nodes):
+        monkeypatch.setattr(asks, "is_patient", lambda _: False)
     each = sim.run(data)
     assert at_once.summary == each.summary
     assert at_once.ledger().equals(each.ledger())

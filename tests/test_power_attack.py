@@ -23,6 +23,7 @@ from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
 from sim.engine.gang import Gang
+from sim.engine.plans import Policies, Workloads
 from sim.engine.training_plan import TrainingPlan
 from sim.engine.training_run import TrainingRun
 from sim.engine.world import Outcome, Pool, simulate
@@ -217,13 +218,11 @@ def played(world: World) -> tuple[Outcome, Meter]:
     boards_w = {name: BOARD_W * part for name, part in PART.items()}
     outcome = simulate(
         pools,
-        world.trainings,
-        world.services,
+        Workloads(training=world.trainings, services=world.services, rows=world.rows),
+        Policies(power=PowerPlan(world.domains, frozenset({"serve"}), boards_w, {})),
         duration_ns=END_S * S,
         streams=Streams(1),
         recorder=meter,
-        rows=world.rows,
-        power=PowerPlan(world.domains, frozenset({"serve"}), boards_w, {}),
     )
     return outcome, meter
 

@@ -19,6 +19,7 @@ from sim.engine.fleet.power.plan import Call
 from sim.engine.fleet.power.ramp import Ramp
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
+from sim.engine.plans import Policies, Workloads
 from sim.engine.world import Pool, simulate
 from sim.profiles.breakers import Breaker, ThermalMagnetic
 from sim.rng import Streams
@@ -328,9 +329,8 @@ def test_so_many_idle_nodes_are_kept_warm() -> None:
     some = [{"at": 0, "run": 100, "gpus": 32}, {"at": 1000, "run": 100, "gpus": 8}]
     pool = Pool("gpus", HARDWARE, 4, powered=True, idle_timeout_ns=60 * NS_PER_S, keep_warm=1)
     meter = Meter()
-    outcome = simulate(
-        [pool], [], [], duration_ns=2000 * NS_PER_S, streams=Streams(1), recorder=meter, rows=[plan(some)]
-    )
+    work = Workloads(rows=[plan(some)])
+    outcome = simulate([pool], work, Policies(), duration_ns=2000 * NS_PER_S, streams=Streams(1), recorder=meter)
     log = outcome.allocations
     assert log is not None
     assert log.pace_start_ns[log.pace_state == PACE_STATES.index("active")].tolist() == [0, 1000 * NS_PER_S]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sim.engine.fleet.power.ladder import Answer, What
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
+from sim.engine.plans import Policies, Workloads
 from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
@@ -46,12 +47,11 @@ def run(
     meter = Meter()
     outcome = simulate(
         [Pool("gpus", HARDWARE, nodes, powered=True, idle_timeout_ns=None)],
-        jobs,
-        [],
+        Workloads(training=jobs),
+        Policies(power=PowerPlan(tuple(domains), frozenset(), {"gpus": BOARD_W}, {}) if domains else None),
         duration_ns=round(duration_s * NS_PER_S) if duration_s is not None else None,
         streams=Streams(1),
         recorder=meter,
-        power=PowerPlan(tuple(domains), frozenset(), {"gpus": BOARD_W}, {}) if domains else None,
     )
     return outcome, meter
 

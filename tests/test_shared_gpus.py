@@ -25,6 +25,7 @@ from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.shape import PoolShape
+from sim.engine.plans import Policies, Workloads
 from sim.engine.world import simulate
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
@@ -309,7 +310,8 @@ def test_jobs_for_parts_beside_a_gang_of_another_workload() -> None:
     shape = pool(count=1, hardware=hardware(slots=2), logged=False, shared=True)
     recorder = LedgerRecorder({"a": "site"}, Bins(HOUR_NS, []))
     gang = job(pool="a", gpus=1, work_ns=4 * HOUR_NS)
-    outcome = simulate([shape], [gang], (), duration_ns=None, streams=Streams(1), recorder=recorder, rows=[plan(jobs)])
+    work = Workloads(training=[gang], rows=[plan(jobs)])
+    outcome = simulate([shape], work, Policies(), duration_ns=None, streams=Streams(1), recorder=recorder)
     assert outcome.rows[0].ended_ns.tolist() == [3601 * S, 3601 * S, 7201 * S]
 
 

@@ -138,12 +138,15 @@ def test_work_that_never_ends_is_reported() -> None:
 
 
 def test_the_segments_of_every_node_tile_the_run() -> None:
+    from sim.engine.plans import Policies, Workloads
     from sim.engine.world import simulate
 
     tape = Tape()
     pools = [pool(1, name=f"n{i}", idle_timeout_ns=60 * S, **FAILING) for i in range(3)]
     plans = [job(pool=f"n{i}", work_ns=3 * H, checkpoint_every_ns=H // 2, checkpoint_ns=S) for i in range(3)]
-    outcome = simulate(pools, plans, [], duration_ns=15 * H, streams=Streams(1), recorder=tape)
+    outcome = simulate(
+        pools, Workloads(training=plans), Policies(), duration_ns=15 * H, streams=Streams(1), recorder=tape
+    )
     for i in range(3):
         spans = [(begin, until) for name, _, begin, until in tape.segments if name == f"n{i}"]
         assert spans[0][0] == 0

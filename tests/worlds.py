@@ -11,6 +11,7 @@ from sim.accounting.recorder import LedgerRecorder
 from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.failures import NodeFailures
 from sim.engine.meter import Draw
+from sim.engine.plans import Policies, Workloads
 from sim.engine.service import ServicePlan
 from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
@@ -100,5 +101,6 @@ def run(
 ) -> tuple[Outcome, Ledger]:
     """Simulates and returns the outcome with its ledger."""
     recorder = LedgerRecorder({pool.name: "site" for pool in pools}, Bins(bin_ns))
-    outcome = simulate(pools, training, services, duration_ns=duration_ns, streams=Streams(seed), recorder=recorder)
+    work = Workloads(training=training, services=services)
+    outcome = simulate(pools, work, Policies(), duration_ns=duration_ns, streams=Streams(seed), recorder=recorder)
     return outcome, recorder.ledger(outcome.end_ns)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from sim.accounting.bins import Bins
-from sim.accounting.ledger import Bools, Floats, Ints, Key, Ledger
+from sim.accounting.ledger import Floats, Ints, Key, Ledger
 from sim.accounting.repeated import added, added_each
 from sim.accounting.waiting import Waited, Waiting
 from sim.units import SECONDS_PER_NS
@@ -55,8 +55,6 @@ class Columns(Protocol):
     def watts(self) -> Floats: ...
     @property
     def slots(self) -> Ints: ...
-    @property
-    def there(self) -> Bools | None: ...
     @property
     def turn(self) -> Ints: ...
     @property
@@ -127,13 +125,14 @@ class LedgerRecorder:
                 energy_j[:] = added_each(energy_j, w * seconds, count)
             self._slots[row, first : last + 1] += held * count * spans
 
-    def turn(self, pool: str, later: Later, end_ns: int, draws: int) -> int:
-        """The turn in which what is about to be left with ``later``, so many draws up to ``end_ns``, will be booked."""
+    def turn(self, pool: str, later: Later, end_ns: int, draws: int, count: int = 1) -> int:
+        """The turn in which what is about to be left with ``later``, so many draws up to ``end_ns``, will be booked, or
+        the first of so many."""
         if self._waiting.draws > MOST_WAITING:
             self._settle()
         self._bins.reach(end_ns)
         self._leaving[later] = pool
-        return self._waiting.turn(draws)
+        return self._waiting.turn(draws, count)
 
     def edges_ns(self, end_ns: int) -> Ints:
         """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""
@@ -243,13 +242,8 @@ class LedgerRecorder:
         of_who = np.zeros((len(columns.who), len(columns.components)), dtype=np.int64)
         of_who[used] = block.rows[[block.known[who] for who in names]]
         rows = of_who[columns.code].transpose(0, 2, 1)
+        drawn = (rows.reshape(-1), columns.watts.reshape(-1), columns.slots.reshape(-1))
         counts = np.full(len(rows), rows.shape[1] * rows.shape[2])
-        if columns.there is not None:
-            there = columns.there
-            counts = there.sum(axis=(1, 2))
-            drawn = (rows[there], columns.watts[there], columns.slots[there])
-        else:
-            drawn = (rows.reshape(-1), columns.watts.reshape(-1), columns.slots.reshape(-1))
         return Waited(*drawn, counts, columns.start_ns, columns.end_ns, columns.turn)
 
     def _add_parts(self, rows: Sequence[int], draws: Sequence[Drawing], first: int, start_ns: int, end_ns: int) -> None:

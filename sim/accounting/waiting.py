@@ -42,11 +42,11 @@ class Waiting:
         self._slots: list[int] = []
         self._spells: list[tuple[int, int, int, int]] = []  # how many of these, from when to when, and their turn
 
-    def turn(self, draws: int) -> int:
-        """The next turn, for so many draws."""
+    def turn(self, draws: int, count: int = 1) -> int:
+        """The next turn, for so many draws, or the first of so many."""
         self.draws += draws
-        self._turns += 1
-        return self._turns
+        self._turns += count
+        return self._turns - count + 1
 
     def add(
         self,
@@ -74,23 +74,26 @@ class Waiting:
         self.draws = 0
         for kept in (self._rows, self._watts, self._slots, self._spells):
             kept.clear()
-        if all_of:
-            waited = _in_turn(all_of)
+        for waited in _in_turn([waited for waited in all_of if len(waited.turn)]):
             for part in _parts(waited, edges_ns):
                 _add(part, edges_ns, energy_j, slot_ns)
 
 
-def _in_turn(all_of: Sequence[Waited]) -> Waited:
+def _in_turn(all_of: Sequence[Waited]) -> Sequence[Waited]:
     """All bookings, in their turns."""
-    if len(all_of) == 1 and bool((np.diff(all_of[0].turn) >= 0).all()):
-        return all_of[0]
+    following = sorted(all_of, key=lambda waited: int(waited.turn[0]))
+    turns = [waited.turn for waited in following]
+    if turns and bool((np.diff(np.concatenate(turns)) >= 0).all()):
+        return following
+    if not turns:
+        return []
     waited = Waited(*map(np.concatenate, zip(*all_of, strict=True)))
     order = np.argsort(waited.turn, kind="stable")
     first = np.cumsum(waited.counts) - waited.counts
     counts = waited.counts[order]
     at = _ranges(first[order], counts)
     spans = (waited.start_ns[order], waited.end_ns[order], waited.turn[order])
-    return Waited(waited.rows[at], waited.watts[at], waited.slots[at], counts, *spans)
+    return [Waited(waited.rows[at], waited.watts[at], waited.slots[at], counts, *spans)]
 
 
 def _parts(waited: Waited, edges_ns: Ints) -> Iterator[Waited]:

@@ -16,6 +16,7 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
+from sim.engine.cohort import Cohort
 from sim.engine.courses import Activity
 from sim.engine.draws import UNALLOCATED, NodeState, Share, ShareState
 from sim.engine.fleet.fleet import Fleet
@@ -25,7 +26,6 @@ from sim.engine.gang import Fault, Gang
 from sim.engine.group import FEWEST_NODES
 from sim.engine.node import Node
 from sim.engine.nodes import Nodes
-from sim.engine.together import gangs_at
 from sim.errors import RunError
 
 RANK: Mapping[NodeState, int] = {"on": ON, "booting": BOOTING, "off": OFF}
@@ -116,18 +116,16 @@ class Cluster:
         self.submit(request)
         return gang
 
-    def request_all(self, owner: str, pool: str, slots: int, count: int, *, compact: bool = False) -> list[Gang]:
-        """``count`` gangs as ``request`` gives them, one after the other. Where all start at once they share one
-        ``ready``, which no other has."""
+    def request_all(self, owner: str, pool: str, slots: int, count: int, *, compact: bool = False) -> Cohort | None:
+        """``count`` gangs as ``request`` gives them, one after the other, where all start at once; None where they are
+        to be asked for one by one."""
         number = self.fleet.machines.number[pool]
         on_islands = compact and self.fleet.machines.pools[number].island_slots > 0
-        if 1 <= slots < FEWEST_NODES and not self._lacking and not on_islands:
-            places = self.fleet.decided(Request(owner, 0, (number,), slots, self.env.now_ns, None), count)
-            if places is not None:
-                first = self._first[pool]
-                nodes = [self._pools[pool].at([node - first for node in map(NODE, own)]) for own in places]
-                return gangs_at(self, owner, pool, slots, places, nodes)
-        return [self.request(owner, pool, slots, compact=compact) for _ in range(count)]
+        if not 1 <= slots < FEWEST_NODES or self._lacking or on_islands:
+            return None
+        alike = Request(owner, 0, (number,), slots, self.env.now_ns, None)
+        places = self.fleet.decided(alike, count)
+        return Cohort(self, self._pools[pool], alike, places) if places is not None else None
 
     def submit(self, request: Request) -> None:
         """A gang waits for its slots from now on."""

@@ -23,8 +23,8 @@ class Columns(NamedTuple):
     holders.
 
     ``who`` are owners and states, and ``code`` (P, W) which of them each holder is. ``watts`` and ``slots`` are
-    (P, C, W); where ``there`` (P, C, W) is given and false nothing is drawn. Each was drawn from ``start_ns`` to
-    ``end_ns`` (P,), and its ``turn`` (P,) says when it is to be booked; turns rise.
+    (P, C, W). Each was drawn from ``start_ns`` to ``end_ns`` (P,), and its ``turn`` (P,) says when it is to be booked;
+    turns rise.
     """
 
     components: tuple[tuple[str, str], ...]
@@ -32,7 +32,6 @@ class Columns(NamedTuple):
     code: Ints
     watts: Floats
     slots: Ints
-    there: Bools | None
     turn: Ints
     start_ns: Ints
     end_ns: Ints
@@ -62,8 +61,8 @@ def components_of(hardware: NodeHardware) -> tuple[tuple[str, str], ...]:
     return (*gpus, *((hardware.name, component) for component in rest))
 
 
-def draws_of(hardware: NodeHardware, held: Held) -> tuple[Floats, Ints, Bools | None]:
-    """W and slots (P, C, W) of nodes that are on, and which of them are there; None if all are."""
+def draws_of(hardware: NodeHardware, held: Held) -> tuple[Floats, Ints]:
+    """W and slots (P, C, W) of nodes that are on; supplies' are told of the first of those who are alike."""
     many, shares = held.slots.shape
     width = held.code.shape[1]
     free = hardware.slots - held.slots.sum(axis=1)
@@ -73,28 +72,24 @@ def draws_of(hardware: NodeHardware, held: Held) -> tuple[Floats, Ints, Bools | 
     weight[:, :shares] = np.where(held.active, amount[:, :shares] / hardware.slots, 0.0)
     loads = np.zeros((many, width))
     loads[:, :shares] = np.where(held.active, held.cpu_load * amount[:, :shares] / hardware.slots, 0.0)
-    drawn: list[Floats] = []
+    cpus = 0 if hardware.gpu is None else 1
+    parts = slice(cpus + 1, cpus + 1 + len(hardware.parts))
+    watts = np.empty((many, parts.stop + (hardware.supply is not None), width))
     if hardware.gpu is not None:
-        drawn.append(_gpus(hardware, held, amount))
+        watts[:, 0] = _gpus(hardware, held, amount)
     idle_w = hardware.sockets * hardware.cpu_idle_w
-    added_w = hardware.sockets * _sockets(hardware, _total(loads)) - idle_w
-    drawn.append(_shared(hardware.slots, amount, idle_w, added_w, loads))
-    work = _total(weight)
-    for part in hardware.parts:
-        added_w = (part.active_w - part.idle_w) * work
-        drawn.append(_shared(hardware.slots, amount, part.idle_w, added_w, weight))
-    dc = np.stack(drawn, axis=1)
-    if hardware.supply is None:
-        return dc, np.repeat(counted[:, None, :], dc.shape[1], axis=1), None
-    lost, holding, leads = _losses(hardware, held.code, counted, dc)
-    watts = np.concatenate([dc, lost[:, None, :]], axis=1)
+    load = _total(loads)
+    added_w = hardware.sockets * _sockets(hardware, load) - idle_w
+    watts[:, cpus : cpus + 1] = _shared(hardware.slots, amount, np.array([idle_w]), added_w[:, None], loads, load)
+    if hardware.parts:
+        work = _total(weight)
+        rest_w = np.array([part.idle_w for part in hardware.parts])
+        added_w = np.array([part.active_w - part.idle_w for part in hardware.parts]) * work[:, None]
+        watts[:, parts] = _shared(hardware.slots, amount, rest_w, added_w, weight, work)
     slots = np.repeat(counted[:, None, :], watts.shape[1], axis=1)
-    slots[:, -1] = holding
-    if leads is None:
-        return watts, slots, None
-    there = np.ones(watts.shape, dtype=np.bool_)
-    there[:, -1] = leads
-    return watts, slots, there
+    if hardware.supply is not None:
+        watts[:, -1], slots[:, -1] = _losses(hardware, held.code, counted, watts[:, :-1])
+    return watts, slots
 
 
 def _gpus(hardware: NodeHardware, held: Held, amount: Floats) -> Floats:
@@ -122,38 +117,30 @@ def _sockets(hardware: NodeHardware, load: Floats) -> Floats:
     return np.array([cpu_power_w(value, **law) for value in values.tolist()])[at]
 
 
-def _shared(slots: int, held: Floats, idle_w: float, work_w: Floats, weights: Floats) -> Floats:
-    in_all = _total(weights)
+def _shared(slots: int, held: Floats, idle_w: Floats, work_w: Floats, weights: Floats, in_all: Floats) -> Floats:
+    """W (P, K, W) of components that draw ``idle_w`` (K,) at rest, shared by the slots ``held`` (P, W), and ``work_w``
+    (P, K) beyond that, by ``weights`` (P, W), which sum to ``in_all`` (P,)."""
     some = np.where(in_all != 0.0, in_all, 1.0)
-    shared: Floats = idle_w * held / slots + work_w[:, None] * weights / some[:, None]
+    rest_w = idle_w[:, None] * held[:, None, :] / slots
+    shared: Floats = rest_w + work_w[:, :, None] * weights[:, None, :] / some[:, None, None]
     return shared
 
 
-def _losses(hardware: NodeHardware, code: Ints, counted: Ints, dc: Floats) -> tuple[Floats, Ints, Bools | None]:
-    """W of supplies and the slots they are of (P, W), at the first of those who are alike: which those are."""
+def _losses(hardware: NodeHardware, code: Ints, counted: Ints, dc: Floats) -> tuple[Floats, Ints]:
+    """W of supplies and the slots they are of (P, W): those of all who are alike at the first of them."""
     many, width = code.shape
+    first = code
+    for i in reversed(range(width)):
+        first = np.where(code == code[:, i : i + 1], i, first)
+    first = first + width * np.arange(many)[:, None]
+    of_draw = np.broadcast_to(first[:, None, :], dc.shape).reshape(-1)
+    # Counting adds one term after the other, in the order in which they stand.
+    own_w = np.bincount(of_draw, dc.reshape(-1), many * width).reshape(many, width)
+    slots = np.bincount(first.reshape(-1), counted.reshape(-1), many * width).astype(np.int64).reshape(many, width)
     dc_w = _total(dc.reshape(many, -1))
-    loss_w = supplies(hardware, dc_w)
-    some = np.where(dc_w > 0.0, dc_w, 1.0)
-    first = (code[:, :, None] == code[:, None, :]).argmax(axis=2)
-    leads = first == np.arange(width)
-    if leads.all():
-        own_w = np.add.accumulate(dc, axis=1)[:, -1]
-        share = np.where(dc_w[:, None] > 0.0, own_w / some[:, None], counted / hardware.slots)
-        return loss_w[:, None] * share, counted, None
-    rank = np.take_along_axis(leads.cumsum(axis=1) - 1, first, axis=1)
-    lost, holding = np.zeros((many, width)), np.zeros((many, width), dtype=np.int64)
-    nodes = np.arange(many)
-    for i in range(int(rank.max()) + 1):
-        those = rank == i
-        at = those.argmax(axis=1)
-        own_w = _total(np.where(those[:, None, :], dc, 0.0).reshape(many, -1))
-        slots = np.where(those, counted, 0).sum(axis=1)
-        share = np.where(dc_w > 0.0, own_w / some, slots / hardware.slots)
-        here = those.any(axis=1)
-        lost[nodes[here], at[here]] = (loss_w * share)[here]
-        holding[nodes[here], at[here]] = slots[here]
-    return lost, holding, leads
+    some = np.where(dc_w > 0.0, dc_w, 1.0)[:, None]
+    share = np.where(dc_w[:, None] > 0.0, own_w / some, slots / hardware.slots)
+    return supplies(hardware, dc_w)[:, None] * share, slots
 
 
 def supplies(hardware: NodeHardware, dc_w: Floats) -> Floats:

@@ -45,6 +45,19 @@ class Activity(NamedTuple):
     course: Course | None = None
 
 
+class Activities(NamedTuple):
+    """What many did in one span: of each what ``Activity`` says, all of one shape. They have no course."""
+
+    active_ns: Ints
+    active_w: Floats
+    loaded_w: Floats
+    cpu_load: Floats
+
+    def at(self, which: slice | Ints) -> Activities:
+        """What some of them did."""
+        return Activities(self.active_ns[which], self.active_w[which], self.loaded_w[which], self.cpu_load[which])
+
+
 def parts_of(told: Sequence[Activity | None] | None) -> int:
     """In how many parts a span is known; 1 where no edge lies within."""
     courses = [one.course for one in told or () if one is not None]

@@ -22,14 +22,16 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from sim.engine.columns import Bools, Columns, Floats, Held, Ints, components_of, draws_of
-from sim.engine.courses import Activity, Piece, draws_of_parts, parts_of, told_apart
-from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
+from sim.engine.courses import Activities, Activity, Piece, draws_of_parts, parts_of, told_apart
+from sim.engine.draws import CLOCKED_UP, NodeHardware, NodeState, Share, node_draws
 from sim.engine.meter import Draw, Recorder
 from sim.engine.share_columns import NOBODY, ShareColumns
 
 _SHARES, _SCALE, _OFFSET_W = attrgetter("shares"), attrgetter("gpu_scale"), attrgetter("gpu_offset_w")
 FEWEST = 8
 """Nodes or spans that are worth arrays; fewer are worked out one by one."""
+AT_ONCE = 1 << 15
+"""Draws of equal nodes that are worked out at once: more do not stay in the processor's caches."""
 
 
 class Settled(NamedTuple):
@@ -44,6 +46,28 @@ class Settled(NamedTuple):
     end_ns: int
 
 
+class Alike(NamedTuple):
+    """What N nodes of one kind were until they settled, one after the other: they were on, and one owner alone held
+    them. All shares (P,) are as ``share`` but for their ``slots``, those of each node from ``first`` (N,) on; ``told``
+    is what each did, where that is known afterwards."""
+
+    hardware: NodeHardware
+    share: Share
+    first: Ints
+    slots: Ints
+    told: Activities | None
+    start_ns: int
+    end_ns: int
+
+
+class Spans(NamedTuple):
+    """When each of some bookings has its turn, and when what it is of began and ended."""
+
+    turn: Ints
+    start_ns: Ints
+    end_ns: Ints
+
+
 _settled: Callable[[tuple[Any, ...]], Settled] = partial(tuple.__new__, Settled)  # in half the time
 
 
@@ -54,8 +78,8 @@ class PatientRecorder(Recorder, Protocol):
     def left(self) -> dict[tuple[str, NodeHardware], Later]:
         """Where nodes of each pool and kind leave what they drew."""
 
-    def turn(self, pool: str, later: Later, end_ns: int, draws: int) -> int:
-        """The turn of what is about to be left, with so many draws up to ``end_ns``."""
+    def turn(self, pool: str, later: Later, end_ns: int, draws: int, count: int = 1) -> int:
+        """The turn of what is about to be left, with so many draws up to ``end_ns``, or the first of so many turns."""
 
 
 def is_patient(recorder: Recorder) -> TypeGuard[PatientRecorder]:
@@ -127,6 +151,7 @@ class Later:
         self._hardware = hardware
         self._components = components_of(hardware)
         self._settled: list[Settled] = []
+        self._alike: list[tuple[int, Alike]] = []  # and the first of its turns
 
     @classmethod
     def of(cls, recorder: PatientRecorder, pool: str, hardware: NodeHardware) -> Later:
@@ -154,12 +179,32 @@ class Later:
         turn = self._recorder.turn(self._pool, self, end_ns, draws)
         self._settled.append(_settled((turn, hardware, state, shares, told, start_ns, end_ns)))
 
+    def leave_alike(self, alike: Alike) -> None:
+        """Nodes of some kind drew what follows from this."""
+        edges, told = np.append(alike.first, len(alike.slots)), alike.told
+        most = int(np.diff(edges).max()) + 1
+        draws = len(self._components) * most * (most if told is not None else 1)
+        step = max(1, AT_ONCE // draws)
+        for i in range(0, len(alike.first), step):
+            first = alike.first[i : i + step]
+            there = slice(int(first[0]), int(edges[i + len(first)]))
+            some = alike._replace(
+                first=first - there.start,
+                slots=alike.slots[there],
+                told=told.at(there) if told is not None else None,
+            )
+            turn = self._recorder.turn(self._pool, self, alike.end_ns, draws * len(first), len(first))
+            self._alike.append((turn, some))
+
     def take(self) -> tuple[list[Columns], list[tuple[int, tuple[Draw, ...], int, int]]]:
         """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""
+        together, self._alike = self._alike, []
+        columns = [drawn for alike in together for drawn in self._of_alike(*alike)]
         settled, self._settled = self._settled, []
+        if not settled:
+            return columns, []
         shares = ShareColumns(list(map(_SHARES, settled)))
         width, plain, left = shares.width, shares.plain, shares.slots < self._hardware.slots
-        columns: list[Columns] = []
         apart: list[int] = []
         alike = plain & np.array([one.told is None and one.state == "on" for one in settled], dtype=np.bool_)
         kind = 2 * width + left
@@ -199,7 +244,6 @@ class Later:
             parts.code[:, None],
             parts.watts.reshape(shape),
             np.broadcast_to(slots[:, None, None], shape),
-            None,
             np.full(len(slots), one.turn),
             parts.start_ns,
             parts.end_ns,
@@ -207,49 +251,78 @@ class Later:
 
     def _in_columns(self, settled: Sequence[Settled], those: Ints, shares: ShareColumns, *, left: bool) -> Columns:
         """Nodes whose shares say it all."""
-        turn, start_ns, end_ns, scale, offset_w = _spans([settled[i] for i in those.tolist()])
-        return self._drawn(shares.who, shares.held(those, scale, offset_w), turn, start_ns, end_ns, left=left)
+        spans, scale, offset_w = _spans([settled[i] for i in those.tolist()])
+        return self._drawn(shares.who, shares.held(those, scale, offset_w), spans, left=left)
 
     def _in_pieces(self, settled: Sequence[Settled], those: Ints, shares: ShareColumns, *, left: bool) -> Columns:
         """Nodes of whose shares it is known only afterwards when they were at work."""
         found = [settled[i] for i in those.tolist()]
-        turn, start_ns, end_ns, scale, offset_w = _spans(found)
+        spans, scale, offset_w = _spans(found)
         held = shares.held(those, scale, offset_w)
         told_of = zip(*chain.from_iterable(each.told for each in found if each.told is not None), strict=True)
         active_ns, *told_w = [np.array(values).reshape(held.slots.shape) for values in list(told_of)[:4]]
-        active_w, loaded_w, cpu_load = (values.astype(np.float64) for values in told_w)
-        one, active, start_ns, end_ns = _pieces(active_ns, start_ns, end_ns)
+        told = Activities(active_ns, *(values.astype(np.float64) for values in told_w))
         number: dict[str, int] = {}
-        owner = np.array([number.setdefault(owner, len(number)) for owner, _ in shares.who])[held.code[one]]
+        owner = np.array([number.setdefault(owner, len(number)) for owner, _ in shares.who])[held.code]
+        return self._worked(tuple(number), held._replace(code=owner), told, spans, left=left)
+
+    def _of_alike(self, turn: int, alike: Alike) -> Iterator[Columns]:
+        """Nodes that are held by one owner, each of whose shares is in one state, or told of afterwards."""
+        hardware, share, told = alike.hardware, alike.share, alike.told
+        width = np.diff(alike.first, append=len(alike.slots))
+        kind = 2 * width + (np.add.reduceat(alike.slots, alike.first) < hardware.slots)
+        for number in np.unique(kind).tolist():
+            nodes = np.flatnonzero(kind == number)
+            at = alike.first[nodes][:, None] + np.arange(number // 2)
+            held = Held(
+                np.ones(at.shape, dtype=np.int64),
+                alike.slots[at],
+                np.full(at.shape, share.state == "active"),
+                np.full(at.shape, share.state in CLOCKED_UP),
+                np.full(at.shape, share.gpu_w),
+                np.full(at.shape, share.cpu_load),
+                np.full(len(nodes), hardware.gpu_scale),
+                np.full(len(nodes), hardware.gpu_offset_w),
+            )
+            spans = Spans(turn + nodes, np.full(len(nodes), alike.start_ns), np.full(len(nodes), alike.end_ns))
+            if told is None:
+                yield self._drawn((NOBODY, (share.owner, share.state)), held, spans, left=bool(number % 2))
+                continue
+            held = held._replace(code=np.zeros_like(held.code))
+            yield self._worked((share.owner,), held, told.at(at), spans, left=bool(number % 2))
+
+    def _worked(self, owners: tuple[str, ...], held: Held, told: Activities, spans: Spans, *, left: bool) -> Columns:
+        """Nodes each of whose shares was at work for so long as was ``told``, and then loaded; ``held.code`` says for
+        which owner."""
+        one, active, start_ns, end_ns = _pieces(told.active_ns, spans.start_ns, spans.end_ns)
+        owner = held.code[one]
         was = Held(
-            np.where(active, owner, owner + len(number)) + 1,
+            np.where(active, owner, owner + len(owners)) + 1,
             held.slots[one],
             active,
             np.ones_like(active),
-            np.where(active, active_w[one], loaded_w[one]),
-            cpu_load[one],
-            scale[one],
-            offset_w[one],
+            np.where(active, told.active_w[one], told.loaded_w[one]),
+            told.cpu_load[one],
+            held.gpu_scale[one],
+            held.gpu_offset_w[one],
         )
-        who = (NOBODY, *((owner, state) for state in ("active", "loaded") for owner in number))
-        return self._drawn(who, was, turn[one], start_ns, end_ns, left=left)
+        who = (NOBODY, *((owner, state) for state in ("active", "loaded") for owner in owners))
+        return self._drawn(who, was, Spans(spans.turn[one], start_ns, end_ns), left=left)
 
-    def _drawn(
-        self, who: tuple[tuple[str, str], ...], held: Held, turn: Ints, start_ns: Ints, end_ns: Ints, *, left: bool
-    ) -> Columns:
+    def _drawn(self, who: tuple[tuple[str, str], ...], held: Held, spans: Spans, *, left: bool) -> Columns:
         if left:  # slots that nobody holds
             nobody = np.full((len(held.code), 1), who.index(NOBODY))
             held = held._replace(code=np.concatenate([held.code, nobody], axis=1))
         drawn = draws_of(self._hardware, held)
-        return Columns(self._components, who, held.code, *drawn, turn, start_ns, end_ns)
+        return Columns(self._components, who, held.code, *drawn, *spans)
 
 
-def _spans(those: Sequence[Settled]) -> tuple[Ints, Ints, Ints, Floats, Floats]:
-    """Turn, start and end, and how the units of each draw."""
+def _spans(those: Sequence[Settled]) -> tuple[Spans, Floats, Floats]:
+    """Their spans, and how the units of each draw."""
     turn, start_ns, end_ns = np.array([(one.turn, one.start_ns, one.end_ns) for one in those], dtype=np.int64).T
     kinds = [one.hardware for one in those]
     scale, offset_w = (np.array(list(map(field, kinds))) for field in (_SCALE, _OFFSET_W))
-    return turn, start_ns, end_ns, scale, offset_w
+    return Spans(turn, start_ns, end_ns), scale, offset_w
 
 
 def _pieces(active_ns: Ints, start_ns: Ints, end_ns: Ints) -> tuple[Ints, Bools, Ints, Ints]:

@@ -193,6 +193,12 @@ class Node:
         self._held += sum(map(_milli, shares.values()))
         self._changed()
 
+    def has_held(self, shares: Mapping[Holder, Share], since_ns: int) -> None:
+        """It is new, but each of these has had its share here all along; all was booked up to then, and is counted."""
+        self._own_meter().since_ns = since_ns
+        self._shares.update(shares)
+        self._held = sum(map(_milli, shares.values()))
+
     def release(self, holder: Holder) -> None:
         """Takes back what ``holder`` has here, if anything."""
         if self.group is not None and self.group.holder is holder:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from sim.engine.clock import Clock
 from sim.engine.draws import NodeHardware
 from sim.engine.group import NodeGroup, SharedMeter
+from sim.engine.later import is_patient
 from sim.engine.meter import Recorder
 from sim.engine.node import Node
+
+if TYPE_CHECKING:
+    from sim.engine.cohort import Cohort
 
 
 class Nodes(Sequence[Node]):
@@ -31,7 +35,8 @@ class Nodes(Sequence[Node]):
         self.slots = (hardware if isinstance(hardware, NodeHardware) else hardware[0]).slots
         self._on_free: Callable[[Node], None] | None = None
         self._env = env
-        self._recorder = recorder
+        self.recorder = recorder
+        self._cohorts: list[Cohort] = []
         self._made: list[Node | None] = [None] * count
         first = hardware if isinstance(hardware, NodeHardware) else hardware[0]
         hot = count - cold if powered else 0
@@ -71,11 +76,44 @@ class Nodes(Sequence[Node]):
                 node.on_free = on_free
                 on_free(node)
 
+    @property
+    def hardware(self) -> NodeHardware:
+        """That of those that are not made yet."""
+        return self._meter.hardware
+
+    def let(self, cohort: Cohort) -> bool:
+        """Whether a cohort has its nodes to itself from now on, until one of them is asked for."""
+        numbers = cohort.numbers
+        untouched = self._made[numbers.start : numbers.stop].count(None) == len(numbers)
+        alone = all(
+            numbers.stop <= other.numbers.start or other.numbers.stop <= numbers.start for other in self._cohorts
+        )
+        if not untouched or not alone or self._meter.since_ns < self._env.now_ns or not is_patient(self.recorder):
+            return False
+        self._cohorts.append(cohort)
+        return True
+
+    def let_go(self, cohort: Cohort) -> None:
+        """The nodes of a cohort, if it has any to itself, are made from now on."""
+        if cohort in self._cohorts:
+            self._cohorts.remove(cohort)
+
     def settle(self) -> None:
         """Books everything drawn up to now, in the order of the nodes."""
-        now_ns = self._env.now_ns
         shared: dict[SharedMeter, None] = {}
-        for together, run in groupby(self._made, self._meters):
+        at = 0
+        for cohort in sorted(self._cohorts, key=lambda cohort: cohort.numbers.start):
+            self._settle(self._made[at : cohort.numbers.start], shared)
+            cohort.settle()
+            at = cohort.numbers.stop
+        self._settle(self._made[at:], shared)
+        for meter in shared:
+            meter.since_ns = self._env.now_ns
+
+    def _settle(self, nodes: Sequence[Node | None], shared: dict[SharedMeter, None]) -> None:
+        """The same of some that no cohort has; those who share a meter are noted in ``shared``."""
+        now_ns = self._env.now_ns
+        for together, run in groupby(nodes, self._meters):
             if isinstance(together, SharedMeter):
                 together.book(sum(1 for _ in run), now_ns)
                 shared[together] = None
@@ -85,14 +123,18 @@ class Nodes(Sequence[Node]):
                 for node in run:
                     assert node is not None  # or it would share the meter of all
                     node.settle()
-        for meter in shared:
-            meter.since_ns = now_ns
 
     def _meters(self, node: Node | None) -> SharedMeter | NodeGroup | None:
         """What meters it together with others; None if it has its own."""
         return self._meter if node is None else node.metered_by
 
     def _make(self, i: int) -> Node:
-        node = self._made[i] = Node(self._env, self._recorder, self.pool, i, self._meter)
+        for cohort in self._cohorts:
+            if i in cohort.numbers:
+                cohort.part()
+                made = self._made[i]
+                assert made is not None
+                return made
+        node = self._made[i] = Node(self._env, self.recorder, self.pool, i, self._meter)
         node.on_free = self._on_free
         return node

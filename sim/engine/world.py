@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,14 +19,13 @@ from sim.engine.fleet.shape import PoolShape
 from sim.engine.kernels.loading import FLEET, is_at_hand
 from sim.engine.meter import Looks, Recorder
 from sim.engine.nodes import Nodes
-from sim.engine.serving.keep import Keep
+from sim.engine.plans import Policies, Workloads
 from sim.engine.serving.relay import ServingRelay
-from sim.engine.serving.service import ServingPlan, ServingService
+from sim.engine.serving.service import ServingService
 from sim.engine.tally import Tally
 from sim.errors import RunError
 from sim.later import later
 from sim.rng import Streams
-from sim.signals import Signal
 from sim.units import DAY_NS
 from sim.workload.allocations import Allocations
 from sim.workload.serving_records import ServingLog
@@ -46,17 +45,10 @@ with later():
 
 
 if TYPE_CHECKING:
-    from sim.engine.campaign import CampaignPlan
-    from sim.engine.control import CapPlan, PowerLimit
     from sim.engine.failures import FailurePlan
-    from sim.engine.federated import FederatedPlan
     from sim.engine.fleet.plan import JobsPlan, RowsRecord
-    from sim.engine.fleet.power.plan import PowerPlan
-    from sim.engine.service import ServicePlan
-    from sim.engine.split import SplitPlan
-    from sim.engine.training_plan import TrainingPlan
     from sim.engine.units import UnitEffect
-    from sim.engine.work import Work, WorkPlan
+    from sim.engine.work import Work
     from sim.profiles.gpu_parts import SharedGPU
     from sim.workload.power_records import PowerLog
     from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
@@ -162,57 +154,38 @@ class Outcome:
 
 def simulate(
     pools: Sequence[Pool],
-    training: Sequence[TrainingPlan],
-    services: Sequence[ServicePlan],
+    work: Workloads,
+    policies: Policies,
     *,
     duration_ns: int | None,
     streams: Streams,
     recorder: Recorder,
-    serving: Sequence[tuple[ServingPlan, Keep]] = (),
     looks: Looks | None = None,
-    caps: Sequence[CapPlan] = (),
-    limits: Sequence[PowerLimit] = (),
-    scheduler: Scheduler | None = None,
-    others: Sequence[WorkPlan] = (),
-    campaigns: Sequence[CampaignPlan] = (),
-    federated: Sequence[FederatedPlan] = (),
-    split: Sequence[SplitPlan] = (),
-    rows: Sequence[JobsPlan] = (),
-    signals: Mapping[str, Mapping[str, Signal]] | None = None,
-    power: PowerPlan | None = None,
-    relays: Sequence[RelayPlan] = (),
     begun: Callable[[Callable[[], int]], None] | None = None,
 ) -> Outcome:
     """Runs to ``duration_ns``, or until all work is done where that is None, booking every joule to ``recorder``.
 
-    ``looks`` are the instants at which serving pools are asked what they drew.
-
-    ``caps`` and ``limits`` change what training jobs may draw while they run. A limit does not know what a serving pool
-    draws at an instant (it is told afterwards), so the two do not go together. Without a ``scheduler`` it is first come
-    first served. ``others`` is work of other kinds, whose records stand with those of the training jobs. ``rows`` are
-    tables of jobs. ``signals`` are those that a scheduler sees, by pool. ``relays`` hand requests to services and
-    serving workloads that have none of their own. ``begun`` is told once how to ask for the simulated time, ns, which
-    another thread may do while this runs.
+    ``looks`` are the instants at which serving pools are asked what they drew. ``begun`` is told once how to ask for
+    the simulated time, ns, which another thread may do while this runs.
 
     Raises ``RunError`` where the work cannot end.
     """
-    limited = {pool for limit in limits for pool in limit.pools}
-    if any(group.pool in limited for plan, _ in serving for group in plan.groups):
+    limited = {pool for limit in policies.limits for pool in limit.pools}
+    if any(group.pool in limited for plan, _ in work.serving for group in plan.groups):
         raise RunError("a site with a power limit cannot throttle serving workloads; give them a power_cap instead")
-    others_run = power is not None or any(
-        (training, services, serving, caps, limits, others, campaigns, federated, split)
-    )
-    asked = sum(int(plan.slots.sum()) for plan in rows)
-    if asked >= FEWEST_COMPILED and not others_run and all(pool.logged for pool in pools):
-        outcome = _compiled([pool.shape for pool in pools], rows, scheduler or FirstCome(), duration_ns)
+    scheduler = policies.scheduler if policies.scheduler is not None else FirstCome()
+    steered = policies.power is not None or policies.caps or policies.limits
+    asked = sum(int(plan.slots.sum()) for plan in work.rows)
+    if asked >= FEWEST_COMPILED and work.rows_alone and not steered and all(pool.logged for pool in pools):
+        outcome = _compiled([pool.shape for pool in pools], work.rows, scheduler, duration_ns)
         if outcome is not None:
             return outcome
-    env = Clock()
+    env, power = Clock(), policies.power
     if begun is not None:
         begun(lambda: env.now_ns)
     tally = Tally(recorder)
-    recorder = tally if campaigns else recorder
-    spendings = {plan.name: Spending(env) for plan in training if plan.recovery is not None}
+    recorder = tally if work.campaigns else recorder
+    spendings = {plan.name: Spending(env) for plan in work.training if plan.recovery is not None}
     if spendings:
         recorder = SpendingRecorder(recorder, spendings)
     of_pool = {
@@ -230,30 +203,30 @@ def simulate(
     }
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
     spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
-    fleet = Fleet(env, [pool.shape for pool in pools], scheduler if scheduler is not None else FirstCome(), signals)
+    fleet = Fleet(env, [pool.shape for pool in pools], scheduler, policies.signals)
     warm = {pool.name: pool.keep_warm for pool in pools}
     cluster = Cluster(env, tuple(of_pool.values()), fleet, timeouts, spares, warm)
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
     metered = frozenset(pool.name for pool in pools if not pool.logged)
-    tables = Rows(env, fleet, cluster, rows, metered) if rows else None
-    jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in training]
-    other_work = [plan.begin(env, cluster) for plan in others]
-    searches = [Campaign(env, cluster, plan, tally) for plan in campaigns]
-    fleets = [Federated(env, cluster, plan, recorder) for plan in federated]
-    staged = [Split(env, cluster, plan, recorder) for plan in split]
-    running = [Service(env, cluster, plan) for plan in services]
-    pools_running = [ServingService(env, cluster, plan, looks, keep) for plan, keep in serving]
-    passing_on = [_relay(env, plan, running, pools_running) for plan in relays]
+    tables = Rows(env, fleet, cluster, work.rows, metered) if work.rows else None
+    jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in work.training]
+    other_work = [plan.begin(env, cluster) for plan in work.others]
+    searches = [Campaign(env, cluster, plan, tally) for plan in work.campaigns]
+    fleets = [Federated(env, cluster, plan, recorder) for plan in work.federated]
+    staged = [Split(env, cluster, plan, recorder) for plan in work.split]
+    running = [Service(env, cluster, plan) for plan in work.services]
+    pools_running = [ServingService(env, cluster, plan, looks, keep) for plan, keep in work.serving]
+    passing_on = [_relay(env, plan, running, pools_running) for plan in work.relays]
     by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
-    for cap in caps:
+    for cap in policies.caps:
         if tables is not None and cap.pool:
             env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
         else:
             env.process(follow_caps(env, cap, by_name[cap.target]))
-    nodes = [node for own in of_pool.values() for node in own] if limits or power is not None else []
-    throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in limits]
+    nodes = [node for own in of_pool.values() for node in own] if policies.limits or power is not None else []
+    throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in policies.limits]
     for search in searches:
         search.throttles = throttles
     queues = [*(service.queue for service in running), *(queue for one in staged for queue in one.queues)]

@@ -19,6 +19,7 @@ from sim.build.routes import moved_tokens, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
 from sim.engine.meter import Draw
+from sim.engine.plans import Policies, Workloads
 from sim.engine.world import Outcome
 from sim.later import later
 from sim.rng import Streams
@@ -80,26 +81,25 @@ def ended(built: Built, begun: Callable[[Callable[[], int]], None] | None = None
     watching = WatchingRecorder(recorder, [plan.watch for plan in built.traces])
     books = watching if built.traces else recorder
     tally = JobTally(books, bins)
-    outcome = world.simulate(
-        built.pools,
-        built.training,
-        built.services,
-        duration_ns=built.duration_ns,
-        streams=Streams(built.seed),
-        recorder=tally if built.batches else books,
+    work = Workloads(
+        training=built.training,
+        services=built.services,
         serving=[(plan, keep()) for plan, keep in built.serving],
-        looks=bins,
-        caps=built.caps,
-        limits=built.limits,
-        power=built.power,
-        scheduler=built.scheduler,
         others=built.others,
         campaigns=built.campaigns,
         federated=built.federated,
         split=built.split,
         rows=built.batches,
-        signals=built.signals,
         relays=built.relays,
+    )
+    outcome = world.simulate(
+        built.pools,
+        work,
+        Policies(built.scheduler, built.signals, built.caps, built.limits, built.power),
+        duration_ns=built.duration_ns,
+        streams=Streams(built.seed),
+        recorder=tally if built.batches else books,
+        looks=bins,
         begun=begun,
     )
     for move in built.moved:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.engine.fleet.machines import ON, Machines
+from sim.engine.fleet.machines import ON, Ints, Machines
 from sim.engine.fleet.placements.anywhere import Anywhere
 from sim.engine.fleet.placements.parts import bare
 from sim.engine.fleet.request import Place, Places, Request
@@ -26,7 +26,24 @@ def starts_who_has_room(scheduler: Scheduler) -> bool:
     return type(scheduler) in (FirstCome, Easy) and type(getattr(scheduler, "placement", None)) is Anywhere
 
 
-def places_of_all(request: Request, count: int, machines: Machines) -> list[Places] | None:
+class PlacesOfAll(NamedTuple):
+    """Places (P,) of so many ``requests`` in their order, and of each its places in theirs: whose it is, its node in
+    the fleet, and how many slots."""
+
+    requests: int
+    whose: Ints
+    node: Ints
+    slots: Ints
+
+    def each(self) -> list[Places]:
+        """The places of each."""
+        found: list[Places] = [()] * self.requests
+        for at, on, taken in zip(self.whose.tolist(), self.node.tolist(), self.slots.tolist(), strict=True):
+            found[at] += (_place((on, taken, 0, -1)),)
+        return found
+
+
+def places_of_all(request: Request, count: int, machines: Machines) -> PlacesOfAll | None:
     """Places of ``count`` requests like ``request``, by ``Anywhere``, one after the other. None where nodes that are on
     have no room for all, or where more than free slots counts.
 
@@ -48,7 +65,4 @@ def places_of_all(request: Request, count: int, machines: Machines) -> list[Plac
     edges = np.union1d(upto[upto < asked], np.arange(1, count + 1) * slots)
     begin = np.concatenate([[0], edges[:-1]])
     node = low + nodes[np.searchsorted(upto, begin, side="right")]
-    found: list[Places] = [()] * count
-    for at, on, taken in zip((begin // slots).tolist(), node.tolist(), (edges - begin).tolist(), strict=True):
-        found[at] += (_place((on, taken, 0, -1)),)
-    return found
+    return PlacesOfAll(count, begin // slots, node, edges - begin)

@@ -9,7 +9,7 @@ from typing import Protocol
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.fleet.alike import places_of_all, starts_who_has_room
+from sim.engine.fleet.alike import PlacesOfAll, places_of_all, starts_who_has_room
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.possible import Possible, could_admit, placements_of, starts_smaller
 from sim.engine.fleet.request import Places, Request
@@ -41,6 +41,13 @@ class Holding(Protocol):
         """The request goes on, on these places."""
 
 
+class Cohort(Protocol):
+    """Requests that run and are all alike, as long as nobody looks at one of them (see ``engine.cohort``)."""
+
+    def make(self) -> None:
+        """Has each of them start by itself, as it would have when all did."""
+
+
 class Fleet:
     """A queue over all pools. Slots are counted in ``machines``; who holds them, in ``running``."""
 
@@ -65,6 +72,7 @@ class Fleet:
         self._asked_soon = False
         self._again_ns: int | None = None
         self._seq = 0
+        self._cohorts: dict[Request, Cohort] = {}  # by the request that stands for all among those that run
         self.on_change: list[Callable[[], None]] = []
         """Called whenever somebody begins to wait, or starts or ends; who draws pictures or holds limits looks then."""
 
@@ -83,10 +91,12 @@ class Fleet:
     @property
     def running(self) -> Collection[Request]:
         """Who holds machines, in the order in which they started."""
+        self.part()
         return self._running.keys()
 
     def ends(self, pool: int) -> Sequence[tuple[int, int, Request]]:
         """Who holds machines of a pool, by when they are to give them back."""
+        self.part()
         return self._ends[pool]
 
     def usage(self, by: str, half_life_ns: int | None) -> dict[str, float]:
@@ -102,7 +112,7 @@ class Fleet:
         key = (by, half_life_ns)
         if key not in self._usages:
             self._usages[key] = Usage(LABELS[by], half_life_ns)
-            for request in self._running:
+            for request in self.running:
                 self._usages[key].change(request, _milli(request.places), self.now_ns)
         return self._usages[key]
 
@@ -116,10 +126,10 @@ class Fleet:
 
     # What changes it
 
-    def number(self) -> int:
-        """The next in the order in which requests come."""
-        self._seq += 1
-        return self._seq
+    def number(self, count: int = 1) -> int:
+        """The next in the order in which requests come, or the first of so many."""
+        self._seq += count
+        return self._seq - count + 1
 
     def submit(self, request: Request, holding: Holding) -> None:
         """A request waits from now on; ``holding`` is told when it starts. Ask afterwards."""
@@ -128,22 +138,37 @@ class Fleet:
         self._holding[request] = holding
         self._changed()
 
-    def decided(self, request: Request, count: int) -> list[Places] | None:
+    def decided(self, request: Request, count: int) -> PlacesOfAll | None:
         """Where ``count`` requests like this one would start, if they came now and the scheduler were asked after each.
         None where that cannot be told without asking it, or where somebody follows each of its decisions."""
         if self._waiting or self._usages or self.on_change or not starts_who_has_room(self._scheduler):
             return None
         return places_of_all(request, count, self.machines)
 
-    def start(self, requests: Sequence[Request], holding: Holding) -> None:
-        """Requests of one pool for which this was ``decided`` run from now on, at their ``places``; who holds them
+    def start_together(self, alike: Request, cohort: Cohort, holding: Holding) -> None:
+        """Requests ``alike``, for which this was ``decided``, run from now on; none is made before somebody looks."""
+        self._cohorts[alike], self._running[alike] = cohort, holding
+
+    def part(self) -> None:
+        """Makes the requests of all cohorts, where they are in the order of who started."""
+        if self._cohorts:
+            running, self._running = self._running, {}
+            for request, holding in running.items():
+                cohort = self._cohorts.pop(request, None)
+                if cohort is None:
+                    self._running[request] = holding
+                else:
+                    cohort.make()
+
+    def start(self, requests: Sequence[Request], holding: Holding, started_ns: int) -> None:
+        """Requests of one pool for which this was ``decided`` run since then, at their ``places``; who holds them
         knows."""
-        pool, now_ns = requests[0].pools[0], self.now_ns
+        pool = requests[0].pools[0]
         ends = self._ends[pool]
         for request in requests:
-            request.started_ns = now_ns
+            request.started_ns = started_ns
             self._running[request] = holding
-            end = (now_ns + request.asked_ns, request.seq, request)
+            end = (started_ns + request.asked_ns, request.seq, request)
             ends.append(end)
             self._end_of[request] = pool, end
             self.machines.take(request, request.places)

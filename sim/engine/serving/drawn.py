@@ -28,7 +28,7 @@ class Drawn:
         self._first = np.array([own.start for own in lanes])
         self._single = all(len(own) == 1 for own in lanes)
         self._pool = pool
-        self._sums: Ints = np.zeros((len(lanes), 3), dtype=np.int64)
+        self.sums: Ints = np.zeros((len(lanes), 3), dtype=np.int64)
         self._listed: list[Sums] | None = None  # the same, until all of them change
         self._noted_ns: list[int] = []
         self._notes: list[Ints] = []
@@ -42,7 +42,7 @@ class Drawn:
     def all(self) -> list[Sums]:
         """The same of all of them."""
         if self._listed is None:
-            self._listed = list(map(tuple, self._sums.tolist()))
+            self._listed = list(map(tuple, self.sums.tolist()))
         return self._listed
 
     def take(self, index: int) -> None:
@@ -50,26 +50,30 @@ class Drawn:
         for lane in self._lanes[index]:
             taken = self._pool.take_energy(lane)
             if any(taken):
-                self._sums[index] += taken
+                self.sums[index] += taken
                 if self._listed is not None:
-                    self._listed[index] = tuple(self._sums[index].tolist())
+                    self._listed[index] = tuple(self.sums[index].tolist())
                 self.dynamic_nj += taken[1]
 
     def take_all(self) -> None:
         """Asks it of all of them at once."""
         self._listed = None
         taken = self._pool.take_all()
-        self._sums += taken if self._single else np.add.reduceat(taken, self._first, axis=0)
+        self.sums += taken if self._single else np.add.reduceat(taken, self._first, axis=0)
         self.dynamic_nj += int(taken[:, 1].sum())
 
     def note(self, now_ns: int) -> None:
         """Remembers the sums as they are at an edge of the ledger."""
         self._noted_ns.append(now_ns)
-        self._notes.append(self._sums.copy())
+        self._notes.append(self.sums.copy())
 
     def forget_notes(self) -> None:
         """All nodes have settled."""
         self._noted_ns, self._notes = [], []
+
+    def has_notes(self, start_ns: int, end_ns: int) -> bool:
+        """Whether edges lie within a span."""
+        return bisect_right(self._noted_ns, start_ns) < bisect_left(self._noted_ns, end_ns)
 
     def between(self, index: int, start_ns: int, end_ns: int) -> tuple[list[int], list[Ints]]:
         """The edges within a span, and a replica's sums then."""
@@ -95,6 +99,18 @@ def at_work(drawn: Sums, span_ns: int, group: ReplicaGroup) -> tuple[int, float,
     at_work_w = dynamic_w / active_ns if active_ns else 0.0
     if group.lanes > 1:
         at_work_w += float(waiting_stages_w(lanes_ns, active_ns, group))
+    return active_ns, group.loaded_w + link_w + at_work_w, link_w
+
+
+def all_at_work(drawn: Ints, span_ns: int, group: ReplicaGroup) -> tuple[Ints, Floats, Floats]:
+    """The same of many (P, 3) of a group, to the bit."""
+    lanes_ns, dynamic_nj, link_nj = drawn.T
+    active_ns = np.minimum(lanes_ns, span_ns)
+    dynamic_w = dynamic_nj * J_PER_NJ * NS_PER_S / group.gpus
+    link_w = link_nj * J_PER_NJ * NS_PER_S / group.gpus / span_ns
+    at_work_w = np.divide(dynamic_w, active_ns, out=np.zeros(len(active_ns)), where=active_ns > 0)
+    if group.lanes > 1:
+        at_work_w += waiting_stages_w(lanes_ns, active_ns, group)
     return active_ns, group.loaded_w + link_w + at_work_w, link_w
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sim.engine.clock import Clock
-from sim.engine.courses import Activity
+from sim.engine.courses import Activities, Activity
+from sim.engine.draws import NodeHardware
 from sim.engine.node import Node
-from sim.engine.serving.drawn import Drawn, at_work, course_of, drawn_between, handed, waiting_stages_w
-from sim.engine.serving.replicas import ServingReplica
+from sim.engine.serving.drawn import (
+    Drawn,
+    Floats,
+    all_at_work,
+    at_work,
+    course_of,
+    drawn_between,
+    handed,
+    waiting_stages_w,
+)
+from sim.engine.serving.plan import Ints
+from sim.engine.serving.replicas import ReplicaGroup, ServingReplica
 from sim.units import J_PER_NJ, NS_PER_S, SECONDS_PER_NS
 
 
@@ -57,16 +68,41 @@ class Metered:
     def begin(self, replica: ServingReplica) -> None:
         """The replica comes up: what it had drawn before is of no account."""
         self._drawn.take(replica.index)
-        replica.seen.clear()
+        replica.seen = {}
         replica.begun = replica.read = self._drawn.of(replica.index)
         replica.read_ns = self._env.now_ns
 
-    def begin_all(self, replicas: Iterable[ServingReplica]) -> None:
-        """The same of replicas that have never been up."""
-        sums, now_ns = self._drawn.all(), self._env.now_ns
-        for replica in replicas:
-            replica.begun = replica.read = sums[replica.index]
-            replica.read_ns = now_ns
+    def begin_all(self, replicas: Sequence[ServingReplica]) -> CohortDrawn:
+        """The same of replicas of a group that have never been up: who tells what they draw."""
+        return CohortDrawn(self, replicas, self._env.now_ns)
+
+    def bring_all(self) -> None:
+        """Takes all from the pool, up to the present."""
+        if not self.is_current:
+            self._bring()
+            self._drawn.take_all()
+
+    def all_of(self, indices: Ints) -> Ints:
+        """What some replicas had drawn when all were last asked (n, 3)."""
+        return self._drawn.sums[indices]
+
+    def activities(
+        self, group: ReplicaGroup, drawn: Ints, slots: Ints, hardware: NodeHardware, start_ns: int, end_ns: int
+    ) -> Activities | None:
+        """``activity`` of many replicas of a group that have ``drawn`` so much (P, 3), and each of which has so many
+        ``slots`` (P,) of a node of such ``hardware``. None where edges of the ledger lie within."""
+        if self._drawn.has_notes(start_ns, end_ns):
+            return None
+        span_ns = end_ns - start_ns
+        active_ns, active_w, link_w = all_at_work(drawn, span_ns, group)
+        rest_ns = span_ns - active_ns
+        for i in np.flatnonzero((link_w != 0.0) & (rest_ns != 0)).tolist():
+            joules = link_w[i] * rest_ns[i] * SECONDS_PER_NS * slots[i] * hardware.gpu_scale
+            self.handed.append((end_ns, float(joules)))
+        unit_w = active_w * hardware.gpu_scale + hardware.gpu_offset_w
+        self._nominal_j = _added(self._nominal_j, active_w * active_ns)
+        self._metered_j = _added(self._metered_j, unit_w * active_ns)
+        return Activities(active_ns, active_w, group.loaded_w + link_w, np.full(len(slots), group.cpu_load))
 
     def reading(self, replica: ServingReplica) -> Activity:
         """What one of its GPUs drew in the mean since the last reading, and the load of its CPUs then."""
@@ -81,3 +117,35 @@ class Metered:
         watts = group.loaded_w + sum(nj) * J_PER_NJ * NS_PER_S / group.gpus / span_ns
         watts += float(waiting_stages_w(lanes_ns, active_ns, group)) * active_ns / span_ns
         return Activity(active_ns, watts, group.loaded_w, group.cpu_load * min(1.0, active_ns / span_ns))
+
+
+class CohortDrawn:
+    """Tells what replicas of a group have drawn that came up in one instant, as long as their nodes settle together."""
+
+    def __init__(self, metered: Metered, replicas: Sequence[ServingReplica], now_ns: int) -> None:
+        self._metered, self._replicas, self._begun_ns = metered, replicas, now_ns
+        self._indices = np.array([replica.index for replica in replicas])
+        self._begun = self._told = metered.all_of(self._indices)
+
+    def tell(self, whose: Ints, slots: Ints, hardware: NodeHardware, start_ns: int, end_ns: int) -> Activities | None:
+        """What those (P,) of the replicas did since they were asked last, by so many slots of a node; None where they
+        are to be asked one by one."""
+        self._metered.bring_all()
+        now = self._metered.all_of(self._indices)
+        group, drawn = self._replicas[0].group, (now - self._told)[whose]
+        told = self._metered.activities(group, drawn, slots, hardware, start_ns, end_ns)
+        if told is not None:
+            self._told = now
+        return told
+
+    def part(self) -> None:
+        """They are asked one by one from now on."""
+        begun, told = self._begun.tolist(), self._told.tolist()
+        for replica, at_first, up_to_now in zip(self._replicas, begun, told, strict=True):
+            replica.read, replica.read_ns = tuple(at_first), self._begun_ns
+            replica.begun, replica.seen = tuple(up_to_now), {}
+
+
+def _added(to: float, terms: Floats) -> float:
+    """The sum of all of these, added up from the left."""
+    return float(np.add.accumulate(np.concatenate([[to], terms]))[-1])

@@ -46,8 +46,11 @@ class Opening:
     def _hand_out(self) -> Generator[simpy.Event, object, None]:
         yield self._env.wait(0)
         self._is_due = False
-        there = [replica for replica in self._replicas if replica.up and not replica.draining]
-        for replica in sorted(there, key=lambda replica: replica.paused)[:1]:
+        there = (replica for replica in self._replicas if replica.up and not replica.draining)
+        replica = next(there, None)
+        if replica is not None and replica.paused:
+            replica = next((other for other in there if not other.paused), replica)
+        if replica is not None:
             self._pool.start(replica.lanes[0])
             if replica.paused:
                 self._pool.pause(replica.lanes[0])

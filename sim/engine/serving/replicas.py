@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import simpy
 
+from sim.engine.cohort import Cohort
 from sim.engine.gang import Gang
 from sim.engine.node import Node
 from sim.engine.serving.plan import Ints, StepCost
@@ -83,28 +84,52 @@ class ReplicaGroup:
         return self.loaded_w * self.gpus / self.lanes
 
 
-@dataclass(eq=False)
 class ServingReplica:
-    """One replica: its gang, its lanes in the pool, and the caps that those who share its power have set."""
+    """One replica: its lanes in the pool, and the caps that those who share its power have set. While it is up it has a
+    gang, or is of a ``cohort`` of which none is made yet.
 
-    group: ReplicaGroup
-    lanes: range
-    gang: Gang | None = None
-    up: bool = False
-    draining: bool = False
-    leaving: bool = False  # drained and told to go down, which it does within this instant
-    wanted: bool = False
+    There may be thousands of them, to most of which little happens: what is the same of all at first is told here once.
+    """
+
+    cohort: Cohort | None = None
+    own_gang: Gang | None = None
+    up = False
+    draining = False
+    leaving = False  # drained and told to go down, which it does within this instant
+    wanted = False
     wake: simpy.Event | None = None
     process: simpy.Process | None = None
-    since_ns: int = 0
-    index: int = 0
+    since_ns = 0
     begun: Sums = NOTHING  # what was drawn in all when it came up
-    seen: dict[Node, Sums] = field(default_factory=dict)  # and when each node last asked
-    caps_w: dict[str, float] = field(default_factory=dict)
-    read_ns: int = 0
+    seen: dict[Node, Sums]  # since then, and when each node last asked
+    caps_w: Mapping[str, float] = {}
+    read_ns = 0
     read: Sums = NOTHING
-    shed: bool = False  # and not up again
-    paused: bool = False
+    shed = False  # and not up again
+    paused = False
+
+    def __init__(self, group: ReplicaGroup, lanes: range, index: int) -> None:
+        self.group = group
+        self.lanes = lanes
+        self.index = index
+
+    @property
+    def gang(self) -> Gang | None:
+        """Its gang, while it is up; it is made, if it is not yet."""
+        if self.cohort is not None:
+            self.cohort.part()
+        return self.own_gang
+
+    @gang.setter
+    def gang(self, gang: Gang | None) -> None:
+        self.cohort, self.own_gang = None, gang
+
+    @property
+    def metered_by(self) -> Iterable[Node | Cohort]:
+        """What settles what it draws, while it is up."""
+        if self.cohort is not None:
+            return (self.cohort,)
+        return self.own_gang.parts if self.own_gang is not None else ()
 
     @property
     def cap_w(self) -> float:

@@ -80,7 +80,7 @@ class ServingService:
         for group in plan.groups:
             for _ in range(group.most):
                 lanes = range(lane, lane + group.lanes)
-                self._replicas.append(ServingReplica(group, lanes, index=len(self._replicas)))
+                self._replicas.append(ServingReplica(group, lanes, len(self._replicas)))
                 lane += group.lanes
         self._drawn = Drawn([replica.lanes for replica in self._replicas], self._pool)
         self._metered = Metered(env, self._drawn, self._advance)
@@ -243,10 +243,8 @@ class ServingService:
 
     def cap_replica(self, replica: ServingReplica, source: str, cap_w: float | None) -> None:
         """From now on ``source`` allows each of its GPUs no more than ``cap_w``; None lifts it. The lowest counts."""
-        if cap_w is None:
-            replica.caps_w.pop(source, None)
-        else:
-            replica.caps_w[source] = cap_w
+        others = {name: own for name, own in replica.caps_w.items() if name != source}
+        replica.caps_w = others if cap_w is None else {**others, source: cap_w}
         if replica.gang is not None:
             self._advance()
             self._set_cost(replica)
@@ -302,8 +300,8 @@ class ServingService:
                 self._metered.is_current = False
                 self._drawn.note(edge_ns)
                 continue
-            for node in {node: None for r in self._replicas if r.gang is not None for node in r.gang.parts}:
-                node.settle()
+            for metered in dict.fromkeys(one for replica in self._replicas for one in replica.metered_by):
+                metered.settle()
             self._metered.is_current = False
             self._drawn.forget_notes()
 
@@ -314,7 +312,7 @@ class ServingService:
             self._cap = i + 1
             for replica in self._replicas:
                 self._set_cost(replica)
-                if replica.gang is not None:
+                if self.on_change is not _unheard and replica.gang is not None:
                     self.on_change(replica.gang)
 
     def _watch(self) -> Generator[simpy.Event, object, None]:
