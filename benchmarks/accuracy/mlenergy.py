@@ -29,6 +29,7 @@ from benchmarks.accuracy.form import told
 from benchmarks.accuracy.mean_field import (
     Configurations,
     asked_of,
+    cached_tokens,
     encoder_s,
     flashinfer,
     pictures_of,
@@ -38,6 +39,7 @@ from benchmarks.accuracy.mean_field import (
     records,
     window_of,
 )
+from benchmarks.accuracy.prefix_cache import BLOCK
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
@@ -162,6 +164,8 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
     tokens = np.clip(np.rint(lengths), 1, MOST_TOKENS).astype(int)
     mean = float((counts * tokens).sum() / counts.sum())
     tokens = np.maximum(1, np.rint(tokens * row["avg_output_len"] / mean)).astype(int)
+    prompt = round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants))
+    cached = round(cached_tokens(row | {"model": model_of(row["model_id"])}, prompt) / BLOCK) * BLOCK
     return Configuration(
         board=row["gpu_model"],
         model=model_of(row["model_id"]),
@@ -170,9 +174,10 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
         data_parallel=row["data_parallel"] > 1,
         weights=WEIGHTS[row["weight_precision"]],
         users=max(1, round(row["avg_batch_size"])),
-        prompt_tokens=round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants)),
+        prompt_tokens=prompt,
+        cached_tokens=cached,
         prompt_work_s=max(0.0, prompt_work_s(row["task"], constants) - constants["prompt_s"]),
-        encoder_s=encoder_s(row["task"], constants),
+        encoder_s=encoder_s(row["task"], constants) * (1.0 - cached / prompt),
         output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
         seconds=interval_s * (window_of(row).iterations + AFTER * float(tokens.max())),
         flashinfer=flashinfer(row["model_id"]),

@@ -137,7 +137,7 @@ def deployment(at: Configuration) -> Deployment:
 @dataclass(frozen=True)
 class Configuration:
     """A measured closed loop: ``users`` at a model on GPUs of one board, with the lengths of its task; with
-    ``flashinfer`` its quantised experts are that library's."""
+    ``flashinfer`` its quantised experts are that library's. Of a prompt so many tokens are cached, on average."""
 
     board: str
     model: Any
@@ -152,6 +152,7 @@ class Configuration:
     output: Mapping[str, Any]
     seconds: float
     flashinfer: bool = False
+    cached_tokens: int = 0
 
 
 class Bench:
@@ -183,20 +184,27 @@ def workload(at: Configuration) -> dict[str, Any]:
         replicas = {"count": 1, "data_parallel": at.gpus}
     if at.expert_parallel or at.data_parallel:
         replicas["expert_parallel"] = True
-    return {
+    met: dict[str, Any] = {}
+    if at.cached_tokens:  # all begin alike, which is as much as some of them being met again
+        met = {"prefix": {"kind": "documents", "count": 1, "tokens": at.cached_tokens, "zipf": 0.0}}
+    return met | {
         "kind": "serving",
         "model": at.model,
         "stack": FLASHINFER if at.flashinfer else STACK,
         "precision": {"weights": at.weights},
         "replicas": replicas,
-        "batching": {"max_num_seqs": at.users, "max_num_batched_tokens": max(8192, at.users)},
+        "batching": {
+            "max_num_seqs": -(-at.users // (at.gpus if at.data_parallel else 1)),  # a rank's
+            "max_num_batched_tokens": max(8192, at.users),
+            "prefix_cache": bool(met),
+        },
         "routing": "round-robin",
         "prompt_work": f"{at.prompt_work_s} s",
         "encoder_work": f"{at.encoder_s} s",
         "arrivals": {"kind": "closed-loop", "concurrency": at.users},
         "lengths": {
             "kind": "separate",
-            "prompt": {"kind": "constant", "tokens": at.prompt_tokens},
+            "prompt": {"kind": "constant", "tokens": at.prompt_tokens - at.cached_tokens},
             "output": dict(at.output),
         },
         "cpu_load": 0.1,
