@@ -69,7 +69,7 @@ class Configurations:
             table["task"].to_numpy(dtype=np.str_),
             tuple(pictures_of(model) for model in table["model_id"]),
             chance / chance.sum(axis=1, keepdims=True),
-            np.array([[_met(row, at, prompt) for prompt in LONG] for row, at in zip(records(table), laid_out, strict=True)]),
+            np.array([_met(row, at) for row, at in zip(records(table), laid_out, strict=True)]),
         )
 
     def cached(self, prompt: Floats) -> Floats:
@@ -106,17 +106,16 @@ def _answers(row: Mapping[str, Any]) -> tuple[Floats, Floats]:
     return lengths * scale, counts
 
 
-def cached_tokens(row: Mapping[str, Any], prompt: float) -> float:
+def cached_tokens(row: Mapping[str, Any], model: Any, prompt: float) -> float:
     """Tokens that a row's server finds of a prompt, on average over its window."""
-    met = [_met(row, deployment(_layout_of(row, row["model"])), float(long)) for long in LONG]
-    return min(float(np.interp(prompt, LONG, met)), prompt)
+    return min(float(np.interp(prompt, LONG, _met(row, deployment(_layout_of(row, model))))), prompt)
 
 
-def _met(row: Mapping[str, Any], at: Deployment, prompt: float) -> float:
-    """The same for a row's deployment: a prompt of ``LONG``."""
+def _met(row: Mapping[str, Any], at: Deployment) -> list[float]:
+    """The same by the tokens of ``LONG``, for a row's deployment."""
     several = SETS[str(row["task"])]
     if asked_of(row) <= several or at.model.state_values:
-        return 0.0
+        return [0.0] * len(LONG)
     tensor = at.replicas.tensor_parallel
     keeps = kept(at.model, at.bytes(), tensor)
     a_token = keeps.full + keeps.windowed
@@ -127,7 +126,8 @@ def _met(row: Mapping[str, Any], at: Deployment, prompt: float) -> float:
         ranks=at.replicas.data_parallel,
     )
     answers = tuple(drawn(*_answers(row), requests=asked_of(row)).tolist())
-    return found(answers, batch=int(row["max_num_seqs"]), several=several, prompt=round(prompt), cache=cache)
+    batch = int(row["max_num_seqs"])
+    return [found(answers, batch=batch, several=several, prompt=round(long), cache=cache) for long in LONG.tolist()]
 
 
 def _layout_of(row: Mapping[str, Any], model: Any) -> Configuration:

@@ -165,7 +165,7 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
     mean = float((counts * tokens).sum() / counts.sum())
     tokens = np.maximum(1, np.rint(tokens * row["avg_output_len"] / mean)).astype(int)
     prompt = round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants))
-    cached = round(cached_tokens(row | {"model": model_of(row["model_id"])}, prompt) / BLOCK) * BLOCK
+    cached = round(cached_tokens(row, model_of(row["model_id"]), prompt) / BLOCK) * BLOCK
     return Configuration(
         board=row["gpu_model"],
         model=model_of(row["model_id"]),
