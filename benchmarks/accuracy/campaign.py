@@ -37,7 +37,8 @@ class Window:
 def drawn(lengths: Floats, weights: Floats, *, requests: int, seed: int = 0) -> npt.NDArray[np.int64]:
     """Output tokens of so many requests, in the order sent."""
     found = np.random.default_rng(seed).choice(lengths, p=weights / weights.sum(), size=requests)
-    return np.maximum(1, np.rint(found)).astype(np.int64)
+    tokens: npt.NDArray[np.int64] = np.maximum(1, np.rint(found)).astype(np.int64)
+    return tokens
 
 
 def window(lengths: Floats, weights: Floats, *, batch: int, requests: int) -> Window:

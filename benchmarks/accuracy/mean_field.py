@@ -74,8 +74,8 @@ class Configurations:
 
     def cached(self, prompt: Floats) -> Floats:
         """Tokens found of a prompt of so many tokens (n, 1)."""
-        found = [np.interp(long, LONG, met) for long, met in zip(prompt[:, 0], self.met, strict=True)]
-        return np.minimum(np.array(found)[:, np.newaxis], prompt)
+        met = np.array([[np.interp(long, LONG, of)] for long, of in zip(prompt[:, 0], self.met, strict=True)])
+        return np.asarray(np.minimum(met, prompt), dtype=np.float64)
 
 
 def _shares() -> Floats:

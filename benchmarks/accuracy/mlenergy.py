@@ -71,6 +71,9 @@ DOUBTFUL = 0.15
 """Weight of rows that are not clean in a fit."""
 PRIOR = 0.6
 """What a constant at the other end of its bounds counts as, in relative errors: where rows tell nothing, it stays."""
+TOLD, BESIDE = 0.03, 0.3
+"""Where a mean iteration is longer than one without a prompt by more than this share, what it is longer by tells what
+prompts take; the weight of that in a fit, beside power, rate and interval. It is a difference of two measured times."""
 AFTER = 1.1
 """How long a loop is simulated beyond its window, in longest answers: until all that began in it have ended."""
 MOST_TOKENS = 32768
@@ -115,12 +118,16 @@ def estimated(table: pd.DataFrame) -> Fit:
     rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
     weight = np.where(table["clean"], 1.0, DOUBTFUL)
     watts, mean_s, itl_s = (table[name].to_numpy(np.float64) for name in ("watts", "mean_s", "itl_s"))
+    more_s = mean_s - itl_s
+    told = more_s > TOLD * itl_s
 
     def residuals(constants: Mapping[str, float]) -> Floats:
         w, mean, step = predict(rows, constants)
         prior = [PRIOR * (constants[name] - b.start) / (b.high - b.low) for name, b in CONSTANTS.items()]
         power, rate, interval = np.log(w / watts), np.log(mean / mean_s), np.log(step / itl_s)
+        more = np.log(np.where(told, np.maximum(mean - step, 1e-6) / np.where(told, more_s, 1.0), 1.0))
         parts = [weight * power, weight * rate, weight * (power + rate), 0.7 * weight * interval]
+        parts.append(BESIDE * weight * more)
         return np.concatenate([*parts, np.array(prior)])
 
     return fit(residuals, CONSTANTS)

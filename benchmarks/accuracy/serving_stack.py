@@ -37,7 +37,7 @@ CONSTANTS = {
     "logit_s": Bound(0.3e-9, 1e-11, 1e-9),
     "launch_s": Bound(400e-6, 1e-5, 1e-3),
     "expert_launch_s": Bound(600e-6, 0.0, 1.2e-3),
-    "prompt_s": Bound(2e-3, 1e-4, 2e-2),
+    "prompt_s": Bound(0.5e-3, 1e-4, 1e-3),
     "image_s": Bound(5e-3, 5e-4, 0.1),
     "video_s": Bound(15e-3, 1e-3, 0.1),
     "image_encoder_s": Bound(20e-3, 0.0, 0.1),
@@ -55,7 +55,8 @@ CONSTANTS = {
 }
 """What is left to whole servers. Shares are of the TDP: what a board draws beyond loaded while it waits, beside that
 while kernels run, and while it computes at its full rate. Sizes of prompts by task, which the data do not give, are
-constants too. All else is the kernels' (``hardware_profiles/stacks/vllm-2025.yaml``) and held.
+constants too. A prompt's own host work is bounded by 1 ms: what an iteration with prompts waits for the host goes
+with layers (``launch_s``). All else is the kernels' (``hardware_profiles/stacks/vllm-2025.yaml``) and held.
 """
 
 
