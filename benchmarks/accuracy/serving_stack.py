@@ -195,7 +195,7 @@ def workload(at: Configuration) -> dict[str, Any]:
         "precision": {"weights": at.weights},
         "replicas": replicas,
         "batching": {
-            "max_num_seqs": -(-at.users // (at.gpus if at.data_parallel else 1)),  # a rank's
+            "max_num_seqs": at.users,
             "max_num_batched_tokens": max(8192, at.users),
             "prefix_cache": bool(met),
         },

@@ -62,7 +62,7 @@ LIKE: Mapping[tuple[str, str, str], tuple[str, str, str]] = {
 
 
 def repeats_of(task: str, model_id: str, board: str, batch: int) -> int:
-    """How often a server of at most ``batch`` sequences was sent the set; of larger batches, as of the largest there is."""
+    """How often a server of at most ``batch`` sequences was sent the set; beyond the largest there is, as that."""
     key = (task, model_id.rsplit("/", maxsplit=1)[-1], board)
     upto = OWN.get(LIKE.get(key, key), DEFAULT[task])
     return next((times for until, times in upto if batch <= until), upto[-1][1])

@@ -295,7 +295,8 @@ class Deployment:
         if self.spec.eager:
             return 0.0
         s = self.stack
-        return min(_number(s.graph_tokens, np.inf), _number(s.graph_tokens_per_sequence, np.inf) * self.verified)
+        a_rank = self.verified / self.replicas.data_parallel
+        return min(_number(s.graph_tokens, np.inf), _number(s.graph_tokens_per_sequence, np.inf) * a_rank)
 
     def most_tokens(self, longest_prompt: int) -> int:
         """The largest batch an iteration can hold."""
