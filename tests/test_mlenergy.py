@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.accuracy import form, mlenergy, training_steps
-from benchmarks.accuracy.campaign import requests_of, window
-from benchmarks.accuracy.mean_field import Configurations, predict
+from benchmarks.accuracy.campaign import drawn, window
+from benchmarks.accuracy.mean_field import Configurations, asked_of, predict, records
+from benchmarks.accuracy.prefix_cache import RECOMPUTED, Cache, found
+from benchmarks.accuracy.sweeps import SETS, repeats_of, requests_of
 from sim.build.deployment import Deployment
 from sim.profiles.capped_step import PAIR, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
@@ -137,9 +140,78 @@ def test_a_window_ends_young_where_few_wait_and_is_stationary_where_many_do() ->
     assert long.begun == pytest.approx(20 / 500.0, rel=0.05)
 
 
-def test_servers_were_asked_at_least_what_they_batch_but_for_the_largest() -> None:
-    for task in ("gpqa", "lm-arena-chat"):
-        assert all(requests_of(task, batch) > batch for batch in (8, 128, 512, 2048, 4096))
+@measured
+def test_servers_were_sent_more_than_they_batch(table: pd.DataFrame) -> None:
+    """A window begins with a full batch, and ends when the last request is taken up."""
+    for row in records(table):
+        batch = int(row["max_num_seqs"])
+        sent = requests_of(row["task"], row["model_id"], row["gpu_model"], batch)
+        assert sent > batch + 1
+        assert row["avg_batch_size"] > 0.85 * min(batch, sent)  # which was measured
+
+
+def test_a_set_is_sent_again_as_the_sweeps_of_a_model_and_board_say() -> None:
+    assert requests_of("video-chat", "Qwen/Qwen3-VL-8B-Instruct", "H100", 192) == 2 * 512
+    assert repeats_of("lm-arena-chat", "meta-llama/Llama-3.1-405B-Instruct", "B200", 512) == 1
+    assert repeats_of("lm-arena-chat", "Qwen/Qwen3-8B", "B200", 512) == 2
+    assert repeats_of("image-chat", "Qwen/Qwen3-VL-30B-A3B-Instruct", "B200", 512) == 2  # as a sibling's
+    assert repeats_of("gpqa", "some/model", "H100", 9999) == 4  # as the largest by default
+
+
+def cached(tokens: float, *, batch: int = 10, several: int = 40, repeats: int = 3, ranks: int = 1) -> float:
+    """Of 200 tokens, with answers of 100 each."""
+    cache = Cache(tokens, full=1.0, window=np.inf, ranks=ranks)
+    return found((100,) * (several * repeats), batch=batch, several=several, prompt=200, cache=cache)
+
+
+def test_a_prompt_is_found_if_less_was_written_since_than_was_free() -> None:
+    """All of 120 requests in tens: 40 are new, of which 10 begin before the window; 80 of 110 are met again, 40
+    requests later. Ten run at a time, so each prompt has ended 30 requests before: 9,000 tokens were written since."""
+    share = 80 / 110
+    assert cached(1e9) == pytest.approx(share * (200 - RECOMPUTED))
+    assert cached(12_000) == cached(1e9)  # 40 requests of 300 tokens
+    assert 0.0 < cached(11_000) < cached(1e9)
+    assert cached(9_000) == 0.0  # used in turn, the oldest is always gone before it is met
+    assert cached(1e9, repeats=1) == 0.0
+    assert cached(-1.0) == 0.0  # where nothing is left for a cache
+
+
+def test_what_runs_is_shared_and_ranks_have_a_cache_each() -> None:
+    assert cached(0.001, batch=60, several=20, repeats=5) == pytest.approx(200 - RECOMPUTED)  # its copies are running
+    assert cached(1e9, ranks=8) < 0.45 * cached(1e9)
+
+
+def test_windows_of_layers_leave_room() -> None:
+    """Of 300 tokens a sequence holds those of its window in half of the layers."""
+    cache = Cache(1000.0, full=0.5, window=100.0, ranks=1)
+    assert cache.held(2, 600.0) == pytest.approx(0.5 * 600.0 + 0.5 * 2 * 100.0)
+
+
+def test_draws_are_the_same_for_the_same_row() -> None:
+    lengths, weights = np.array([10.0, 1000.0]), np.ones(2)
+    assert (drawn(lengths, weights, requests=50) == drawn(lengths, weights, requests=50)).all()
+
+
+@measured
+def test_hits_are_where_the_set_was_sent_again_and_boards_hold_it(table: pd.DataFrame) -> None:
+    rows = Configurations.of(table, [mlenergy.model_of(model) for model in table["model_id"]])
+    share = (rows.cached(np.full((len(table), 1), 320.0)) / 320.0)[:, 0]
+    sent = np.array([asked_of(row) > SETS[row["task"]] for row in records(table)])
+    assert (share[~sent] == 0.0).all()
+    assert (share[table["model_id"].str.contains("Nemotron")] == 0.0).all()  # states: no prefixes
+    assert share[sent].max() > 0.95
+    small = table["model_id"].str.endswith("Qwen3-32B") & (table["gpu_model"] == "B200") & sent
+    assert small.any()
+    assert (share[small] < 0.1).all()  # written over before it is met again
+
+
+def test_graphs_end_at_twice_the_sequences() -> None:
+    """vLLM captures up to min(2 max_num_seqs, 512) tokens."""
+    for most, tokens in ((8, 16.0), (128, 256.0), (512, 512.0)):
+        assert graph_tokens("vllm-2025", most) == tokens
+    assert graph_tokens("vllm-2026", 8, draft_tokens=3) == 64.0
+    assert graph_tokens("sglang-2026", 8) == 512.0
+    assert graph_tokens("vllm-2025", 8, eager=True) == 0.0
 
 
 @pytest.mark.parametrize("judged", [form, training_steps])
@@ -171,6 +243,15 @@ def one_gpu(
     assert isinstance(spec.replicas, Replicas)
     node = catalog.node("dgx-a100" if board.startswith("a100") else "dgx-h100")
     return Deployment.of(spec, spec.replicas, catalog.gpu(f"nvidia-{board}"), node, catalog)
+
+
+def graph_tokens(stack: str, most: int, draft_tokens: int = 0, eager: bool = False) -> float:
+    guess: dict[str, object] | None = {"draft_tokens": draft_tokens, "acceptance": 0.5} if draft_tokens else None
+    at = one_gpu("llama-3.1-8b", stack=stack, guess=guess)
+    spec = at.spec.model_copy(
+        update={"batching": at.spec.batching.model_copy(update={"max_num_seqs": most}), "eager": eager}
+    )
+    return float(replace(at, spec=spec).coefficients().graph_tokens)
 
 
 def decoding(at: Deployment, users: int, context: int, guesses: int = 0) -> tuple[float, float]:

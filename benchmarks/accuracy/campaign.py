@@ -4,11 +4,11 @@ A server is asked everything at once and takes as many as it may batch. The wind
 and ends when the last one is taken up: all requests are young as it begins, and where there are few more than the
 server batches, they stay so. Contexts of large batches are thus a fraction of what they would be in the long run.
 
-What is left out: that the median time between tokens is of the whole run, which goes on while the batch empties; and
-that how often a data set is asked differs by model and board. One schedule stands for all: Llama 3.1 405B on 8 B200 is
-asked once with 512 sequences and not twice, Llama 3.1 8B on an H100 twice with 256 and not once, Qwen3 8B on a B200
-four times with 1,536 and not three times.
-Source: ml-energy/benchmark on GitHub: its configurations of sweeps, and ``benchmark.py`` for the window.
+How many requests there are is told by ``sweeps``, what a server finds of a prompt that it meets again by
+``prefix_cache``.
+
+What is left out: that the median time between tokens is of the whole run, which goes on while the batch empties.
+Source: ml-energy/benchmark on GitHub: ``benchmark.py`` for the window (``RequestTracker``).
 """
 
 from __future__ import annotations
@@ -21,17 +21,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-REASONING = (198, ((128, 1), (256, 2), (512, 3), (1024, 6), (1536, 9), (2048, 12), (4096, 24)))
-OTHERS = (1024, ((384, 1), (1024, 2), (2048, 3), (3072, 4), (4096, 6)))
-"""Requests of a data set, and up to which batch it is asked how often."""
 DRAWS = 4
 """Runs that a window's figures are a mean of."""
-
-
-def requests_of(task: str, batch: int) -> int:
-    """Requests that a server of at most ``batch`` sequences was asked. Larger batches are as the largest there is."""
-    several, repeats = REASONING if task == "gpqa" else OTHERS
-    return several * next((times for until, times in repeats if batch <= until), repeats[-1][1])
 
 
 @dataclass(frozen=True)
@@ -43,6 +34,13 @@ class Window:
     iterations: float
 
 
+def drawn(lengths: Floats, weights: Floats, *, requests: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Output tokens of so many requests, in the order sent."""
+    found = np.random.default_rng(seed).choice(lengths, p=weights / weights.sum(), size=requests)
+    tokens: npt.NDArray[np.int64] = np.maximum(1, np.rint(found)).astype(np.int64)
+    return tokens
+
+
 def window(lengths: Floats, weights: Floats, *, batch: int, requests: int) -> Window:
     """Of ``requests`` with these output lengths and their weights, ``batch`` at a time; the clock counts iterations.
 
@@ -50,8 +48,7 @@ def window(lengths: Floats, weights: Floats, *, batch: int, requests: int) -> Wi
     """
     found = []
     for seed in range(DRAWS):
-        drawn = np.random.default_rng(seed).choice(lengths, p=weights / weights.sum(), size=requests)
-        tokens = np.maximum(1, np.rint(drawn)).astype(int)
+        tokens = drawn(lengths, weights, requests=requests, seed=seed)
         batch = min(batch, requests)
         ends = [int(n) for n in tokens[:batch]]
         heapq.heapify(ends)

@@ -16,9 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import poisson
 
-from benchmarks.accuracy.campaign import Window, requests_of, window
+from benchmarks.accuracy.campaign import Window, drawn, window
+from benchmarks.accuracy.prefix_cache import Cache, found
 from benchmarks.accuracy.serving_stack import WEIGHTS, Configuration, Rows, deployment, with_constants
+from benchmarks.accuracy.sweeps import SETS, requests_of
+from sim.build.deployment import Deployment
 from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.kv import kept
 from sim.profiles.step import ENERGY, iteration_cost
 from sim.profiles.terms import columns
 
@@ -28,11 +32,14 @@ PROMPTS = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 20.0])
 """Prompts in an iteration that are reckoned with; between them costs are interpolated."""
 MOST = 20
 BESIDE = 50.0
+LONG = np.array([40.0, 160.0, 320.0, 640.0, 1400.0, 2800.0, 6000.0])
+"""Tokens of prompts for which it is reckoned how many are found; between them that is interpolated."""
 
 
 @dataclass(frozen=True)
 class Configurations:
-    """Measured configurations: their terms as columns (n, 1), tasks and pictures, and chances of ``PROMPTS``."""
+    """Measured configurations: their terms as columns (n, 1), tasks and pictures, chances of ``PROMPTS``, and
+    tokens found of a prompt by those of ``LONG``."""
 
     made_of: Rows
     users: Floats
@@ -40,13 +47,13 @@ class Configurations:
     task: npt.NDArray[np.str_]
     pictures: tuple[str, ...]
     chance: Floats
+    met: Floats
 
     @classmethod
     def of(cls, table: pd.DataFrame, models: list[Any]) -> Configurations:
         """From rows of the table and each row's model."""
-        terms = columns(
-            [deployment(_layout_of(row, model)).terms(0.0) for row, model in zip(records(table), models, strict=True)]
-        )
+        laid_out = [deployment(_layout_of(row, model)) for row, model in zip(records(table), models, strict=True)]
+        terms = columns([each.terms(0.0) for each in laid_out])
         weights = table["weight_precision"].to_numpy()[:, np.newaxis]
         apart = np.array([[flashinfer(model)] for model in table["model_id"]])
         aligned = replace(terms.stack.aligned, rows=np.where(apart, 0.0, terms.stack.aligned.rows))
@@ -62,7 +69,13 @@ class Configurations:
             table["task"].to_numpy(dtype=np.str_),
             tuple(pictures_of(model) for model in table["model_id"]),
             chance / chance.sum(axis=1, keepdims=True),
+            np.array([_met(row, at) for row, at in zip(records(table), laid_out, strict=True)]),
         )
+
+    def cached(self, prompt: Floats) -> Floats:
+        """Tokens found of a prompt of so many tokens (n, 1)."""
+        met = np.array([[np.interp(long, LONG, of)] for long, of in zip(prompt[:, 0], self.met, strict=True)])
+        return np.asarray(np.minimum(met, prompt), dtype=np.float64)
 
 
 def _shares() -> Floats:
@@ -78,18 +91,47 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def asked_of(row: Mapping[str, Any]) -> int:
     """Requests that a row's server was asked."""
-    return requests_of(str(row["task"]), int(row["max_num_seqs"]))
+    return requests_of(str(row["task"]), str(row["model_id"]), str(row["gpu_model"]), int(row["max_num_seqs"]))
 
 
 def window_of(row: Mapping[str, Any]) -> Window:
     """What is running while a row is measured; the mean length of answers is as measured."""
+    return window(*_answers(row), batch=int(row["max_num_seqs"]), requests=asked_of(row))
+
+
+def _answers(row: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """Output tokens and their weights."""
     lengths, counts = row["bins"]
     scale = row["avg_output_len"] / float((lengths * counts).sum() / counts.sum())
-    return window(lengths * scale, counts, batch=int(row["max_num_seqs"]), requests=asked_of(row))
+    return lengths * scale, counts
+
+
+def cached_tokens(row: Mapping[str, Any], model: Any, prompt: float) -> float:
+    """Tokens that a row's server finds of a prompt, on average over its window."""
+    return min(float(np.interp(prompt, LONG, _met(row, deployment(_layout_of(row, model))))), prompt)
+
+
+def _met(row: Mapping[str, Any], at: Deployment) -> list[float]:
+    """The same by the tokens of ``LONG``, for a row's deployment."""
+    several = SETS[str(row["task"])]
+    if asked_of(row) <= several or at.model.state_values:
+        return [0.0] * len(LONG)
+    tensor = at.replicas.tensor_parallel
+    keeps = kept(at.model, at.bytes(), tensor)
+    a_token = keeps.full + keeps.windowed
+    cache = Cache(
+        tokens=at.kv_bytes_per_gpu() * tensor / a_token,
+        full=keeps.full / a_token,
+        window=float(at.model.window or np.inf),
+        ranks=at.replicas.data_parallel,
+    )
+    answers = tuple(drawn(*_answers(row), requests=asked_of(row)).tolist())
+    batch = int(row["max_num_seqs"])
+    return [found(answers, batch=batch, several=several, prompt=round(long), cache=cache) for long in LONG.tolist()]
 
 
 def _layout_of(row: Mapping[str, Any], model: Any) -> Configuration:
-    """The row's model and GPUs; how it is loaded does not matter."""
+    """The row's model and GPUs, at the batch that it allows; what it is asked does not matter."""
     return Configuration(
         board=row["gpu_model"],
         model=model,
@@ -97,7 +139,7 @@ def _layout_of(row: Mapping[str, Any], model: Any) -> Configuration:
         expert_parallel=row["expert_parallel"] > 1,
         data_parallel=row["data_parallel"] > 1,
         weights=WEIGHTS[row["weight_precision"]],
-        users=1,
+        users=int(row["max_num_seqs"]),
         prompt_tokens=1,
         prompt_work_s=0.0,
         encoder_s=0.0,
@@ -149,10 +191,11 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     )
     at = with_constants(rows.made_of, constants)
     host_s = np.array([[prompt_work_s(task, constants)] for task in rows.task])
-    encoder = np.array([[encoder_s(task, constants)] for task in rows.task])
+    computed = prompt - rows.cached(prompt)
+    encoder = np.array([[encoder_s(task, constants)] for task in rows.task]) * computed / prompt
     stack = replace(at.stack, prompt_s=host_s, encoder_s=encoder)
     data, gpus = at.layout.data, at.layout.gpus
-    tokens = data * (rows.users / data + prompt * np.ceil(PROMPTS / data))  # padded to the largest rank
+    tokens = data * (rows.users / data + computed * np.ceil(PROMPTS / data))  # padded to the largest rank
     cost = iteration_cost(replace(at, stack=stack), tokens=tokens, most_sampled=rows.users, block_tokens=16)
     kind = np.where(PROMPTS > 0.0, 2, 0)[np.newaxis, :, np.newaxis]
     own = np.take_along_axis(cost.table, np.broadcast_to(kind, cost.table.shape[1:])[np.newaxis], axis=0)[0]
@@ -161,9 +204,9 @@ def predict(rows: Configurations, constants: Mapping[str, float]) -> tuple[Float
     window_ = np.where(at.model.window > 0, at.model.window, np.inf)
     near, short = np.minimum(context, window_), np.minimum(prompt, window_)
     counts = {
-        PAIR: rows.users * context + PROMPTS * prompt**2 / 2.0,
+        PAIR: rows.users * context + PROMPTS * computed * (prompt - computed / 2.0),
         READ: rows.users * context + 0.0 * PROMPTS,
-        WINDOW_PAIR: rows.users * near + PROMPTS * prompt * short / 2.0,
+        WINDOW_PAIR: rows.users * near + PROMPTS * computed * short / 2.0,
         WINDOW_READ: rows.users * near + 0.0 * PROMPTS,
         SEQUENCE: rows.users + PROMPTS,
         CHUNK: 0.0 * rows.users + PROMPTS,

@@ -29,6 +29,7 @@ from benchmarks.accuracy.form import told
 from benchmarks.accuracy.mean_field import (
     Configurations,
     asked_of,
+    cached_tokens,
     encoder_s,
     flashinfer,
     pictures_of,
@@ -38,6 +39,7 @@ from benchmarks.accuracy.mean_field import (
     records,
     window_of,
 )
+from benchmarks.accuracy.prefix_cache import BLOCK
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
@@ -69,6 +71,9 @@ DOUBTFUL = 0.15
 """Weight of rows that are not clean in a fit."""
 PRIOR = 0.6
 """What a constant at the other end of its bounds counts as, in relative errors: where rows tell nothing, it stays."""
+TOLD, BESIDE = 0.03, 0.3
+"""Where a mean iteration is longer than one without a prompt by more than this share, what it is longer by tells what
+prompts take; the weight of that in a fit, beside power, rate and interval. It is a difference of two measured times."""
 AFTER = 1.1
 """How long a loop is simulated beyond its window, in longest answers: until all that began in it have ended."""
 MOST_TOKENS = 32768
@@ -113,12 +118,16 @@ def estimated(table: pd.DataFrame) -> Fit:
     rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
     weight = np.where(table["clean"], 1.0, DOUBTFUL)
     watts, mean_s, itl_s = (table[name].to_numpy(np.float64) for name in ("watts", "mean_s", "itl_s"))
+    more_s = mean_s - itl_s
+    told = more_s > TOLD * itl_s
 
     def residuals(constants: Mapping[str, float]) -> Floats:
         w, mean, step = predict(rows, constants)
         prior = [PRIOR * (constants[name] - b.start) / (b.high - b.low) for name, b in CONSTANTS.items()]
         power, rate, interval = np.log(w / watts), np.log(mean / mean_s), np.log(step / itl_s)
+        more = np.log(np.where(told, np.maximum(mean - step, 1e-6) / np.where(told, more_s, 1.0), 1.0))
         parts = [weight * power, weight * rate, weight * (power + rate), 0.7 * weight * interval]
+        parts.append(BESIDE * weight * more)
         return np.concatenate([*parts, np.array(prior)])
 
     return fit(residuals, CONSTANTS)
@@ -162,6 +171,8 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
     tokens = np.clip(np.rint(lengths), 1, MOST_TOKENS).astype(int)
     mean = float((counts * tokens).sum() / counts.sum())
     tokens = np.maximum(1, np.rint(tokens * row["avg_output_len"] / mean)).astype(int)
+    prompt = round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants))
+    cached = round(cached_tokens(row, model_of(row["model_id"]), prompt) / BLOCK) * BLOCK
     return Configuration(
         board=row["gpu_model"],
         model=model_of(row["model_id"]),
@@ -170,9 +181,10 @@ def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[
         data_parallel=row["data_parallel"] > 1,
         weights=WEIGHTS[row["weight_precision"]],
         users=max(1, round(row["avg_batch_size"])),
-        prompt_tokens=round(prompt_tokens(row["task"], pictures_of(row["model_id"]), constants)),
+        prompt_tokens=prompt,
+        cached_tokens=cached,
         prompt_work_s=max(0.0, prompt_work_s(row["task"], constants) - constants["prompt_s"]),
-        encoder_s=encoder_s(row["task"], constants),
+        encoder_s=encoder_s(row["task"], constants) * (1.0 - cached / prompt),
         output={"kind": "histogram", "tokens": tokens.tolist(), "weights": counts.tolist()},
         seconds=interval_s * (window_of(row).iterations + AFTER * float(tokens.max())),
         flashinfer=flashinfer(row["model_id"]),

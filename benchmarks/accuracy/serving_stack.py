@@ -37,7 +37,7 @@ CONSTANTS = {
     "logit_s": Bound(0.3e-9, 1e-11, 1e-9),
     "launch_s": Bound(400e-6, 1e-5, 1e-3),
     "expert_launch_s": Bound(600e-6, 0.0, 1.2e-3),
-    "prompt_s": Bound(2e-3, 1e-4, 2e-2),
+    "prompt_s": Bound(0.5e-3, 1e-4, 1e-3),
     "image_s": Bound(5e-3, 5e-4, 0.1),
     "video_s": Bound(15e-3, 1e-3, 0.1),
     "image_encoder_s": Bound(20e-3, 0.0, 0.1),
@@ -55,7 +55,8 @@ CONSTANTS = {
 }
 """What is left to whole servers. Shares are of the TDP: what a board draws beyond loaded while it waits, beside that
 while kernels run, and while it computes at its full rate. Sizes of prompts by task, which the data do not give, are
-constants too. All else is the kernels' (``hardware_profiles/stacks/vllm-2025.yaml``) and held.
+constants too. A prompt's own host work is bounded by 1 ms: what an iteration with prompts waits for the host goes
+with layers (``launch_s``). All else is the kernels' (``hardware_profiles/stacks/vllm-2025.yaml``) and held.
 """
 
 
@@ -137,7 +138,7 @@ def deployment(at: Configuration) -> Deployment:
 @dataclass(frozen=True)
 class Configuration:
     """A measured closed loop: ``users`` at a model on GPUs of one board, with the lengths of its task; with
-    ``flashinfer`` its quantised experts are that library's."""
+    ``flashinfer`` its quantised experts are that library's. Of a prompt so many tokens are cached, on average."""
 
     board: str
     model: Any
@@ -152,6 +153,7 @@ class Configuration:
     output: Mapping[str, Any]
     seconds: float
     flashinfer: bool = False
+    cached_tokens: int = 0
 
 
 class Bench:
@@ -183,20 +185,27 @@ def workload(at: Configuration) -> dict[str, Any]:
         replicas = {"count": 1, "data_parallel": at.gpus}
     if at.expert_parallel or at.data_parallel:
         replicas["expert_parallel"] = True
-    return {
+    met: dict[str, Any] = {}
+    if at.cached_tokens:  # all begin alike, which is as much as some of them being met again
+        met = {"prefix": {"kind": "documents", "count": 1, "tokens": at.cached_tokens, "zipf": 0.0}}
+    return met | {
         "kind": "serving",
         "model": at.model,
         "stack": FLASHINFER if at.flashinfer else STACK,
         "precision": {"weights": at.weights},
         "replicas": replicas,
-        "batching": {"max_num_seqs": at.users, "max_num_batched_tokens": max(8192, at.users)},
+        "batching": {
+            "max_num_seqs": at.users,
+            "max_num_batched_tokens": max(8192, at.users),
+            "prefix_cache": bool(met),
+        },
         "routing": "round-robin",
         "prompt_work": f"{at.prompt_work_s} s",
         "encoder_work": f"{at.encoder_s} s",
         "arrivals": {"kind": "closed-loop", "concurrency": at.users},
         "lengths": {
             "kind": "separate",
-            "prompt": {"kind": "constant", "tokens": at.prompt_tokens},
+            "prompt": {"kind": "constant", "tokens": at.prompt_tokens - at.cached_tokens},
             "output": dict(at.output),
         },
         "cpu_load": 0.1,

@@ -282,7 +282,7 @@ class Deployment:
             swap_byte_per_s=float(s.swap_bandwidth.value),
             expert_layer_s=_seconds(s.expert_layer),
             launch_s=host.launch_s,
-            graph_tokens=0.0 if self.spec.eager else _number(s.graph_tokens, np.inf),
+            graph_tokens=self._graph_tokens(),
             prompt_s=host.prompt_s + self.spec.prompt_work * SECONDS_PER_NS,
             link_latency_per_gpu_s=_seconds(s.link_latency_per_gpu),
             expert_power=_number(kernels.expert_power if kernels is not None else s.expert_power, 1.0),
@@ -299,6 +299,14 @@ class Deployment:
             reduces=over_pcie("all-reduce", r.tensor_parallel, self.node, self.gpu, s),
             gathers=over_pcie("all-gather", r.data_parallel, self.node, self.gpu, s),
         )
+
+    def _graph_tokens(self) -> float:
+        """The largest batch of a rank that is launched as a graph."""
+        if self.spec.eager:
+            return 0.0
+        s = self.stack
+        a_rank = self.verified / self.replicas.data_parallel
+        return min(_number(s.graph_tokens, np.inf), _number(s.graph_tokens_per_sequence, np.inf) * a_rank)
 
     def most_tokens(self, longest_prompt: int) -> int:
         """The largest batch an iteration can hold."""

@@ -86,7 +86,8 @@ class StackProfile(Profile):
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
     ``own_over_pcie`` counts the GPUs over PCIe among which its own kernel sums messages as on NVLink; more go by NCCL
     (``build.messages``). ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With
-    ``graph_tokens`` of 0 there are no graphs: every iteration is launched kernel by kernel.
+    ``graph_tokens`` of 0 there are no graphs: every iteration is launched kernel by kernel. Where
+    ``graph_tokens_per_sequence`` is less for all sequences that decode at most, graphs end there.
 
     ``host`` names the CPU (a profile) that its times of the host are of: ``iteration``, ``sequence``, ``prompt``,
     ``launch``, ``expert_launch``, and those of ``text``. Other CPUs take as much longer as their threads are slower
@@ -109,6 +110,7 @@ class StackProfile(Profile):
     expert_layer: SourcedDuration | None = None
     launch: SourcedDuration | None = None
     graph_tokens: Sourced[Annotated[int, Field(ge=0, le=10**9, strict=True)]] | None = None
+    graph_tokens_per_sequence: Sourced[Annotated[int, Field(ge=1, le=10**6, strict=True)]] | None = None
     prompt: SourcedDuration | None = None
     link_latency_per_gpu: SourcedDuration | None = None
     own_over_pcie: Sourced[Annotated[int, Field(ge=1, le=1024, strict=True)]] | None = None
