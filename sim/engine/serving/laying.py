@@ -27,10 +27,12 @@ COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k
 EARLY = {
     "round-robin": k.BLIND,
     "random": k.BLIND,
-    "join-shortest-queue": k.BY_NUMBER,
-    "power-of-two": k.BY_NUMBER,
+    "join-shortest-queue": k.LOOKING,
+    "power-of-two": k.LOOKING,
+    "fewest-tokens": k.LOOKING,
+    "least-kv": k.LOOKING,
 }
-"""What routers look at of replicas, where that is little enough for these to be followed one after the other."""
+"""Whether routers look at replicas, where what they see is little enough for these to be followed one after the other."""
 SLOPES = {
     "pair": p.PAIR,
     "read": p.READ,

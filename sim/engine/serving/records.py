@@ -63,6 +63,8 @@ class Load(Record):
 
     assigned: Small
     """Requests it has been given and still has."""
+    in_run: Small
+    """Where replicas are followed by themselves: whether it is in a run of decodes, which an arrival cuts short."""
     pending: int
     """Tokens that these have still to prefill, and one for each that decodes."""
 
@@ -294,8 +296,8 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     apart: int
     """Whether replicas know nothing of each other once all has arrived and nothing is due; see ``kernel.apart``."""
     early: int
-    """Whether they do not before, either: ``BLIND``, or ``BY_NUMBER`` where the router looks at how many requests they
-    have; else 0."""
+    """Whether they do not before, either: ``BLIND``, or ``LOOKING`` where the router looks at how many requests, tokens
+    or KV blocks they have; else 0."""
     handed: int
     """Whether all arrivals up to ``horizon_ns`` are in inboxes."""
     least_ns: int
@@ -385,7 +387,7 @@ DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS, NEED_ENDE
 BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
 """``Pool.compared``."""
 
-BLIND, BY_NUMBER = 1, 2
+BLIND, LOOKING = 1, 2
 """``Pool.early``."""
 
 ADVANCE, SETTLE, START, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL, START_ALL = range(10)

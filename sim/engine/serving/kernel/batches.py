@@ -30,7 +30,7 @@ from sim.engine.serving.kernel.queues import (
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
 from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
-from sim.engine.serving.kernel.weights import weigh_tokens
+from sim.engine.serving.kernel.weights import weigh_blocks, weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER, SLOT_BITS, UP
@@ -268,6 +268,7 @@ def launch(pool, replica, d, swapped, preempted):
     replica.busy = 1
     replica.start_ns = pool.now
     replica.booked_ns = replica.booked_nj = replica.closing = 0
+    weigh_blocks(pool, replica)
     steps = np.int64(NEVER)
     if pool.window:
         steps = window_scan(pool, replica, d)
