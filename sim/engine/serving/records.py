@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.layout import At, Record, Rows, Small
-from sim.engine.serving.request_records import More, Request, Seat
+from sim.engine.serving.request_records import More, Request
 
 
 class Queue(Record):
@@ -92,10 +92,7 @@ class Replica(Record, lines=True):
     """Prompts in the iteration it is in."""
     first_chunk: Small
     """Slot of the request of the first of these, each of which knows the next."""
-    first_seat: Small
-    """Its seat."""
     last_chunk: Small
-    last_seat: Small
     late: Small
     """Whether one has joined the decodes whose last token is of long ago."""
     stood: Small
@@ -173,6 +170,11 @@ class Replica(Record, lines=True):
     lru_head: Small
     """The hashed block without references that was used least recently, or -1."""
     lru_tail: Small
+    free_slot: Small
+    """The first slot of its own that is free again, or -1: see ``kernel.slots``."""
+    next_slot: Small
+    """The first that has not been taken yet, of those up to ``end_slot``."""
+    end_slot: Small
     link_nj: int
     """Energy of hand-overs, since it was last taken."""
     link_free_ns: int
@@ -258,17 +260,14 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     slots_room: int
     n_slots: int
     """Slots that have ever been taken."""
-    free: Rows[Small]
-    """Slots that are free again."""
+    free_slot: int
+    """The first of those that are free again, each of which knows the next, or -1."""
     n_free: int
-    seats: Rows[Seat]
-    """As many as ``requests``: memory that is never used is never touched."""
+    """All that are, those of replicas included."""
     more: Rows[More]
-    """By seat."""
-    n_seats: int
-    """Seats that have ever been taken."""
-    free_seats: Rows[Small]
-    n_free_seats: int
+    """By slot: memory that is never used is never touched."""
+    knows_more: int
+    """Whether the workload knows something of every request that stands there."""
     sent: Rows[Small]
     """Slots of requests on their way back to the router."""
     arrivals: Rows[Arrival]
@@ -378,6 +377,8 @@ SLOT_BITS = 24
 """Of a slot, where it is a part of a key of 64 bits."""
 SLOT = (1 << SLOT_BITS) - 1
 """Where the slot stands in such a key."""
+SLOTS_AT_ONCE = 8
+"""That a replica gets, where it has its own."""
 MANY = 64
 """Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
@@ -397,4 +398,5 @@ UP, PAUSED = 1, 2
 """``Replica.up``; 0: it is not."""
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
-WAITING, RUNNING, MOVING, AWAY = range(4)
+AWAY, WAITING, RUNNING, MOVING = range(4)
+"""``Request.where``: in slots that nobody has had yet, too."""

@@ -20,10 +20,8 @@ def look_ahead(pool):
         fetch(pool.requests[replica.waiting[0].head])  # will likely be admitted
         fetch(pool.requests[replica.running[0].tail])  # behind this one
     if replica.n_chunks:
-        fetch(pool.seats[replica.first_seat])
         fetch(pool.requests[replica.first_chunk])
     if replica.n_chunks > 1:
-        fetch(pool.seats[replica.last_seat])
         fetch(pool.requests[replica.last_chunk])
     if replica.takes_part:
         fetch(pool.requests[replica.finishes[0] & SLOT])
@@ -35,7 +33,6 @@ def fetch_leaving(pool, replica):
     key = replica.finishes[0]
     if key >> SLOT_BITS <= replica.iteration + max(replica.run, 1):
         request = pool.requests[key & SLOT]
-        fetch(pool.seats[request.seat])
         if request.prev >= 0:
             fetch(pool.requests[request.prev])
         if request.next >= 0:

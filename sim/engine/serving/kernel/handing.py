@@ -181,9 +181,8 @@ def expected(pool, replica, now):
     slot = replica.first_chunk
     for _ in range(replica.n_chunks):
         request = pool.requests[slot]
-        seat = pool.seats[request.seat]
-        found = min(found, over + (request.output - seat.emitted - 1) * least)
-        slot = seat.next_chunk
+        found = min(found, over + (request.output - request.emitted - 1) * least)
+        slot = request.next_chunk
     if replica.n_waiting > FEW or replica.begun >= 0:
         found = min(found, over + least)
     elif replica.n_waiting:
@@ -191,9 +190,6 @@ def expected(pool, replica, now):
             slot = replica.waiting[c].head
             while slot >= 0:
                 request = pool.requests[slot]
-                lacking = request.output
-                if request.seat >= 0:
-                    lacking -= pool.seats[request.seat].emitted
-                found = min(found, over + lacking * least)
+                found = min(found, over + (request.output - request.emitted) * least)
                 slot = request.next
     return max(found, now + 1)
