@@ -103,7 +103,7 @@ class Replica(Record, lines=True):
     """By class: requests that are not in a batch."""
     running: Rows[Queue]
     """By class: requests admitted, in the order of admission."""
-    residue: Rows[int]
+    residue: Rows[Small]
     """KV blocks that sequences take with their next block of tokens, by their position within one at which they decode,
     counted from ``iteration`` 0."""
     finishes: Rows[int]

@@ -11,6 +11,7 @@ does.
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import fetch, inner
+from sim.engine.serving.kernel.ahead import fetch_running
 from sim.engine.serving.kernel.follow import follow
 from sim.engine.serving.kernel.handing import expect_all, hand_out
 from sim.engine.serving.kernel.weights import raise_ends, weigh_all
@@ -51,9 +52,10 @@ def follow_all(pool):
         pool.handed = 1
     while pool.followed < pool.n_replicas:
         replica = pool.replicas[pool.followed]
-        following = min(replica.index + 1, pool.n_replicas - 1)
-        fetch(pool.replicas[following])
-        fetch(pool.arrivals[max(pool.inboxes[following].head, 0)])
+        following = pool.replicas[min(replica.index + 1, pool.n_replicas - 1)]
+        fetch(pool.replicas[min(replica.index + 2, pool.n_replicas - 1)])
+        fetch(pool.arrivals[max(pool.inboxes[following.index].head, 0)])
+        fetch_running(pool, following)
         reason = follow(pool, replica, pool.horizon_ns, 1)
         if reason != DONE:
             return reason

@@ -6,7 +6,7 @@ from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.ends import end
 from sim.engine.serving.kernel.queues import touch
 from sim.engine.serving.kernel.slots import lacks_slots, take_own_slot
-from sim.engine.serving.records import DONE, NEED_BUCKETS, NEED_ENDED, NEED_ROWS, NEED_SLOTS, NEVER, SLOT
+from sim.engine.serving.records import DONE, NEED_BUCKETS, NEED_ENDED, NEED_ROWS, NEED_SLOTS, NEVER
 
 
 @inner
@@ -18,8 +18,6 @@ def follow(pool, replica, until, is_last):
     noted.
     """
     pool.now = replica.now_ns
-    if is_last:
-        fetch_running(pool, replica)
     if not replica.busy and replica.n_waiting + replica.n_running:
         touch(pool, replica)
     inbox = pool.inboxes[replica.index]
@@ -81,11 +79,4 @@ def note(pool, waiting, running):
     past = pool.now - pool.apart_ns
     pool.left_waiting += (pool.n_waiting - waiting) * past
     pool.left_running += (pool.n_running - running) * past
-
-
-@inner
-def fetch_running(pool, replica):
-    """What is kept of those who decode is on its way, all at the same time."""
-    for i in range(replica.n_finishes):
-        fetch(pool.requests[replica.finishes[i] & SLOT])
 

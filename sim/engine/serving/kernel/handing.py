@@ -15,14 +15,16 @@ given: the leaves of ``Pool.ends`` say from when on, while this lasts.
 import numpy as np
 
 from sim.engine.serving import plan as p
-from sim.engine.serving.compiled import inner
+from sim.engine.serving.compiled import fetch, inner
+from sim.engine.serving.kernel.ahead import fetch_due
 from sim.engine.serving.kernel.arrivals import is_too_long
 from sim.engine.serving.kernel.follow import follow
+from sim.engine.serving.kernel.queues import first_to_end, second_to_end
 from sim.engine.serving.kernel.routing import POWER_OF_TWO, route_blindly, two_at_random
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.shapes import blocks_of
-from sim.engine.serving.kernel.weights import first_least, lightest, raise_nodes, set_leaf, weight_of
-from sim.engine.serving.records import BLIND, BY_KV, BY_TOKENS, DONE, NEVER, SLOT_BITS
+from sim.engine.serving.kernel.weights import lightest, raise_nodes, set_leaf, weight_of
+from sim.engine.serving.records import BLIND, BY_KV, BY_TOKENS, DONE, MANY, NEVER, SLOT_BITS
 
 FEW = 8
 """Requests that wait, each of which is looked at."""
@@ -76,9 +78,13 @@ def look(pool, i, now):
         reason = bring(pool, a, now)
         return reason if reason != DONE else bring(pool, b, now)
     while pool.ends[1] <= now:
-        reason = bring(pool, first_least(pool.ends, 0, pool.n_leaves), now)
+        r = first_to_end(pool)
+        if pool.n_leaves >= MANY:
+            fetch(pool.replicas[second_to_end(pool, r)])
+        reason = bring(pool, r, now)
         if reason != DONE:
             return reason
+        fetch_due(pool)
     if pool.compared == BY_KV:
         while True:
             r = lightest(pool, p.PREFILL)
