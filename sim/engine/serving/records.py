@@ -377,8 +377,7 @@ SLOT_BITS = 24
 """Of a slot, where it is a part of a key of 64 bits."""
 SLOT = (1 << SLOT_BITS) - 1
 """Where the slot stands in such a key."""
-SLOTS_AT_ONCE = 8
-"""That a replica gets, where it has its own."""
+SLOTS_AT_ONCE = 8  # that a replica gets, where it has its own
 MANY = 64
 """Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
@@ -398,5 +397,4 @@ UP, PAUSED = 1, 2
 """``Replica.up``; 0: it is not."""
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
-AWAY, WAITING, RUNNING, MOVING = range(4)
-"""``Request.where``: in slots that nobody has had yet, too."""
+AWAY, WAITING, RUNNING, MOVING = range(4)  # the first in slots that nobody has had yet, too

@@ -1,10 +1,12 @@
 """Replicas that are followed one after the other, each as far as time shall pass, while none knows of another.
 
 Once nothing more arrives neither a router nor anything that is due brings them together. Nor do arrivals, where the
-router does not look at replicas: whom each goes to is known before anything has happened to them. Where it looks at how
-many requests they have, only those need to be brought up to an arrival that may have lost one by then (``handing``).
+router does not look at replicas: whom each goes to is known before anything has happened to them. Where it looks at
+their requests, tokens or KV blocks, only those need to be brought up to an arrival that may have changed by then
+(``handing``).
 The whole pool event by event has each of them, of many, come back to lines of memory that have left the processor's
-caches; alone, it works in a few lines that stay, and its requests in the memory of the last one's. What is counted of
+caches; alone, it works in a few lines that stay, and its requests in the memory of the last one's, or in that of those
+that have just left it (``slots``). What is counted of
 all, how many wait and run as time goes by and at how many instants anything happens, is put together from what each
 does.
 """

@@ -79,4 +79,3 @@ def note(pool, waiting, running):
     past = pool.now - pool.apart_ns
     pool.left_waiting += (pool.n_waiting - waiting) * past
     pool.left_running += (pool.n_running - running) * past
-

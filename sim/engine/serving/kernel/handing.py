@@ -74,6 +74,9 @@ def look(pool, i, now):
     if pool.early == BLIND:
         return DONE
     if pool.router == POWER_OF_TWO:
+        a, b = two_at_random(pool, pool.open[p.PREFILL], pool.ordinal + i + 1, 4)
+        fetch_if_due(pool, a, now)
+        fetch_if_due(pool, b, now)
         a, b = two_at_random(pool, pool.open[p.PREFILL], pool.ordinal + i, 4)
         reason = bring(pool, a, now)
         return reason if reason != DONE else bring(pool, b, now)
@@ -108,6 +111,13 @@ def bring(pool, r, now):
     if reason == DONE:
         settled(pool, replica, now)
     return reason
+
+
+@inner
+def fetch_if_due(pool, r, now):
+    """A replica that will be looked at is on its way, if it will have to be followed for that."""
+    if pool.ends[pool.n_leaves + r] <= now:
+        fetch(pool.replicas[r])
 
 
 @inner
