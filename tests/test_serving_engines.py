@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engine.serving import feed, laying, plan
+from sim.engine.serving import feed, laying, plan, records
+from sim.engine.serving.fast import FastPool
 from sim.workload.routers import ROUTERS, Router
 from tests.repeats import repeats
 from tests.serving_worlds import ENGINES, World, build, chunk, observe, worlds
@@ -63,7 +64,8 @@ def test_who_is_lost_with_a_replica_is_sent_again_in_the_order_of_arrival(engine
 def test_following_them_from_the_first_arrival_on_changes_nothing(
     world: World, router: Router, split: bool, most_known: int
 ) -> None:
-    """Where the router does not look at replicas. Only part of what arrives may be known at a time."""
+    """Where the router looks at no more of replicas than can be foreseen. Only part of what arrives may be known at a
+    time."""
     blind = replace(
         world.settings,
         router=ROUTERS.index(router),
@@ -79,6 +81,19 @@ def test_following_them_from_the_first_arrival_on_changes_nothing(
     assert observe(world, "fast") == observe(world, "reference")
     with mock.patch.multiple(laying, FEWEST_APART=1, FIRST_ROWS=9), mock.patch.object(feed, "MOST_KNOWN", most_known):
         assert observe(world, "fast", instants=True) == together
+
+
+def test_who_comes_has_the_slot_of_one_that_has_left_its_replica() -> None:
+    arrivals = [second * 10**9 for second in range(40)]
+    rules = plan.Settings(max_num_seqs=4, max_num_batched_tokens=100, router=ROUTERS.index("join-shortest-queue"))
+    with mock.patch.object(laying, "FEWEST_APART", 1):
+        pool = build("fast", rules, [chunk(arrivals, [10] * 40, [3] * 40)], roles=[plan.ANY] * 2)
+    assert isinstance(pool, FastPool)
+    for index in range(2):
+        pool.start(index)
+    pool.advance(10**12)
+    assert (pool.counts["completed"], pool.in_system) == (40, 0)
+    assert pool._pool["n_slots"] == records.SLOTS_AT_ONCE  # all of them of the first replica
 
 
 @pytest.mark.proof

@@ -102,14 +102,15 @@ def at(record: type[Record]) -> Any:
 
 @intrinsic
 def fetch(typing, record):  # noqa: ARG001 (Numba gives both)
-    """Has the processor fetch a record, which will be read or written soon, all its lines at the same time."""
+    """Has the processor fetch a record, which will be read or written soon, all its lines at the same time; of rows the
+    line that they begin in."""
 
     def generate(context, builder, signature, args):
         (kind,) = signature.args
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], _PREFETCH)
         begin = builder.bitcast(args[0], byte)
-        for at in range(0, kind.size, LINE):
+        for at in range(0, getattr(kind, "size", LINE), LINE):
             line = builder.gep(begin, [ir.Constant(ir.IntType(64), at)])
             builder.call(prefetch, [line, flag(1), flag(3), flag(1)])  # to be written; to be kept; data
         return context.get_dummy_value()

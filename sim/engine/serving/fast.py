@@ -279,18 +279,23 @@ class FastPool:
         count = min(next((room for room in ROOMS if room > before), 5 * before // 4), MOST_SLOTS)
         if count == before:
             raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
-        used = {"requests": "n_slots", "free": "n_free"}
-        for name in ("requests", "free", "sent"):
+        used = int(self._pool["n_slots"])
+        for name in ("requests", "sent"):
             if count in ROOMS:
-                self._memory.grow(name, count, int(self._pool[used[name]]) if name in used else 0)
+                self._memory.grow(name, count, used if name == "requests" else 0)
             else:
                 self._memory.stretch(name, count)
-        if count > len(self._rows["seats"]):
-            room = count if count in ROOMS else 2 * count
-            self._memory.grow("seats", room, int(self._pool["n_seats"]))
-            self._memory.grow("more", room, int(self._pool["n_seats"]))
-            self._memory.grow("free_seats", room, int(self._pool["n_free_seats"]))
+        if self._pool["knows_more"] and count not in ROOMS:
+            self._memory.stretch("more", count)
+        elif count > len(self._rows["more"]):
+            self._grow_more(count if count in ROOMS else 2 * count, used)
         self._pool["slots_room"] = count
+
+    def _grow_more(self, count: int, used: int) -> None:
+        """The rows that have been touched move to where there is room for more of them."""
+        before, touched = self._rows["more"], np.flatnonzero(self._rows["requests"]["has_more"][:used])
+        self._memory.place_empty("more", count)
+        self._rows["more"][touched] = before[touched]
 
     def _grow_future(self, more: int) -> None:
         room = 2 * int(self._pool["future_room"]) + more

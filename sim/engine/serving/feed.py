@@ -119,14 +119,14 @@ class Feed:
 
     def _make_room_for_hashes(self, more: int) -> None:
         """Room for the hashes of new arrivals: those of finished requests are forgotten, then the rows grow."""
-        place, requests = self._rows["hashes"], self._rows["requests"]
+        place, known = self._rows["hashes"], self._rows["more"]
         if self._hashes_used + more <= len(place):
             return
-        live = np.flatnonzero(requests["hashes"] > 0)
-        live = live[np.argsort(requests["first_hash"][live])]  # so that none is written over before it has moved
-        start, lengths = requests["first_hash"][live], requests["hashes"][live]
+        live = np.flatnonzero(known["hashes"] > 0)
+        live = live[np.argsort(known["first_hash"][live])]  # so that none is written over before it has moved
+        start, lengths = known["first_hash"][live], known["hashes"][live]
         upto = np.concatenate([[0], np.cumsum(lengths)])
-        requests["first_hash"][live] = upto[:-1]
+        known["first_hash"][live] = upto[:-1]
         begin = 0
         while begin < len(live):  # a few at a time: where each comes from takes more room than they do
             end = max(begin + 1, int(np.searchsorted(upto, upto[begin] + HASHES_AT_ONCE, side="right")) - 1)

@@ -27,10 +27,12 @@ COMPARED = {"round-robin": 0, "random": 0, "power-of-two": 0, "fewest-tokens": k
 EARLY = {
     "round-robin": k.BLIND,
     "random": k.BLIND,
-    "join-shortest-queue": k.BY_NUMBER,
-    "power-of-two": k.BY_NUMBER,
+    "join-shortest-queue": k.LOOKING,
+    "power-of-two": k.LOOKING,
+    "fewest-tokens": k.LOOKING,
+    "least-kv": k.LOOKING,
 }
-"""What routers look at of replicas, where that is little enough for these to be followed one after the other."""
+"""Whether routers look at replicas, where that is little enough for these to be followed one after the other."""
 SLOPES = {
     "pair": p.PAIR,
     "read": p.READ,
@@ -70,6 +72,8 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
         "slots_room": FIRST_SLOTS,
         "n_leaves": leaves,
         "n_replicas": n,
+        "free_slot": -1,
+        "knows_more": knows_more(settings, roles),
         "apart": apart,
         "early": early,
         "least_ns": k.NEVER,
@@ -89,10 +93,7 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
     rows = {
         "accept": settings.draft_tokens,
         "requests": FIRST_SLOTS,
-        "seats": FIRST_SLOTS,
         "more": FIRST_SLOTS,
-        "free_seats": FIRST_SLOTS,
-        "free": FIRST_SLOTS,
         "sent": FIRST_SLOTS,
         "hashes": 0,
         "arrivals": 0,
@@ -123,6 +124,14 @@ def lay_pool(memory: Memory, settings: Settings, roles: Sequence[int], kv_blocks
     for tree in ("ends", "weights", "heaviest"):
         memory.rows[tree][:] = k.NEVER
     memory.rows["open"]["replicas"] = memory.addresses(np.zeros((ROLES, n), dtype=np.int64))
+
+
+def knows_more(settings: Settings, roles: Sequence[int]) -> bool:
+    """Whether something is known of every request that most workloads do not have: ``request_records.More``."""
+    rules = (settings.hash_blocks, settings.kv_window_blocks, settings.draft_tokens, settings.retries, settings.swap)
+    if any(rules) or settings.priorities > 1 or settings.timeout_ns >= 0 or settings.prefill == p.STATIC:
+        return True
+    return ROUTERS[settings.router] == "session-affinity" or any(role != p.ANY for role in roles)
 
 
 def lay_costs(memory: Memory, costs: Sequence[StepCost]) -> list[int]:
@@ -157,7 +166,7 @@ def lay_replicas(
     r["load"] = memory.addresses(memory.rows["loads"])
     r["role"], r["cost"], r["blocks"] = roles, costs, kv_blocks
     r["end_ns"] = k.NEVER
-    r["lru_head"] = r["lru_tail"] = r["begun"] = r["first_chunk"] = r["last_chunk"] = -1
+    r["lru_head"] = r["lru_tail"] = r["free_slot"] = r["begun"] = r["first_chunk"] = r["last_chunk"] = -1
     # The rows of a replica lie side by side: what is used of them at a time are a few lines.
     counts = {
         "waiting": settings.priorities,

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.layout import At, Record, Rows, Small
-from sim.engine.serving.request_records import More, Request, Seat
+from sim.engine.serving.request_records import More, Request
 
 
 class Queue(Record):
@@ -63,6 +63,8 @@ class Load(Record):
 
     assigned: Small
     """Requests it has been given and still has."""
+    in_run: Small
+    """Where replicas are followed by themselves: whether it is in a run of decodes, which an arrival cuts short."""
     pending: int
     """Tokens that these have still to prefill, and one for each that decodes."""
 
@@ -90,10 +92,7 @@ class Replica(Record, lines=True):
     """Prompts in the iteration it is in."""
     first_chunk: Small
     """Slot of the request of the first of these, each of which knows the next."""
-    first_seat: Small
-    """Its seat."""
     last_chunk: Small
-    last_seat: Small
     late: Small
     """Whether one has joined the decodes whose last token is of long ago."""
     stood: Small
@@ -104,7 +103,7 @@ class Replica(Record, lines=True):
     """By class: requests that are not in a batch."""
     running: Rows[Queue]
     """By class: requests admitted, in the order of admission."""
-    residue: Rows[int]
+    residue: Rows[Small]
     """KV blocks that sequences take with their next block of tokens, by their position within one at which they decode,
     counted from ``iteration`` 0."""
     finishes: Rows[int]
@@ -171,6 +170,11 @@ class Replica(Record, lines=True):
     lru_head: Small
     """The hashed block without references that was used least recently, or -1."""
     lru_tail: Small
+    free_slot: Small
+    """The first slot of its own that is free again, or -1: see ``kernel.slots``."""
+    next_slot: Small
+    """The first that has not been taken yet, of those up to ``end_slot``."""
+    end_slot: Small
     link_nj: int
     """Energy of hand-overs, since it was last taken."""
     link_free_ns: int
@@ -256,17 +260,14 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     slots_room: int
     n_slots: int
     """Slots that have ever been taken."""
-    free: Rows[Small]
-    """Slots that are free again."""
+    free_slot: int
+    """The first of those that are free again, each of which knows the next, or -1."""
     n_free: int
-    seats: Rows[Seat]
-    """As many as ``requests``: memory that is never used is never touched."""
+    """All that are, those of replicas included."""
     more: Rows[More]
-    """By seat."""
-    n_seats: int
-    """Seats that have ever been taken."""
-    free_seats: Rows[Small]
-    n_free_seats: int
+    """By slot: memory that is never used is never touched."""
+    knows_more: int
+    """Whether the workload knows something of every request that stands there."""
     sent: Rows[Small]
     """Slots of requests on their way back to the router."""
     arrivals: Rows[Arrival]
@@ -294,8 +295,8 @@ class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.nam
     apart: int
     """Whether replicas know nothing of each other once all has arrived and nothing is due; see ``kernel.apart``."""
     early: int
-    """Whether they do not before, either: ``BLIND``, or ``BY_NUMBER`` where the router looks at how many requests they
-    have; else 0."""
+    """Whether they do not before, either: ``BLIND``, or ``LOOKING`` where the router looks at how many requests, tokens
+    or KV blocks they have; else 0."""
     handed: int
     """Whether all arrivals up to ``horizon_ns`` are in inboxes."""
     least_ns: int
@@ -376,6 +377,7 @@ SLOT_BITS = 24
 """Of a slot, where it is a part of a key of 64 bits."""
 SLOT = (1 << SLOT_BITS) - 1
 """Where the slot stands in such a key."""
+SLOTS_AT_ONCE = 8  # that a replica gets, where it has its own
 MANY = 64
 """Replicas: of so many the next to be seen to is not in the processor's nearest caches."""
 
@@ -385,7 +387,7 @@ DONE, NEED_ARRIVALS, NEED_SLOTS, NEED_FUTURE, NEED_ROWS, NEED_BUCKETS, NEED_ENDE
 BY_REQUESTS, BY_TOKENS, BY_KV = range(1, 4)
 """``Pool.compared``."""
 
-BLIND, BY_NUMBER = 1, 2
+BLIND, LOOKING = 1, 2
 """``Pool.early``."""
 
 ADVANCE, SETTLE, START, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL, START_ALL = range(10)
@@ -395,4 +397,4 @@ UP, PAUSED = 1, 2
 """``Replica.up``; 0: it is not."""
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
-WAITING, RUNNING, MOVING, AWAY = range(4)
+AWAY, WAITING, RUNNING, MOVING = range(4)  # the first in slots that nobody has had yet, too

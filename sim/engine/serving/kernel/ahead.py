@@ -9,6 +9,9 @@ from sim.engine.serving.compiled import fetch, inner
 from sim.engine.serving.kernel.queues import first_to_end, second_to_end
 from sim.engine.serving.records import SLOT, SLOT_BITS
 
+FEW = 6
+"""Lines of requests that are asked for without knowing whether they will be needed."""
+
 
 @inner
 def look_ahead(pool):
@@ -20,13 +23,44 @@ def look_ahead(pool):
         fetch(pool.requests[replica.waiting[0].head])  # will likely be admitted
         fetch(pool.requests[replica.running[0].tail])  # behind this one
     if replica.n_chunks:
-        fetch(pool.seats[replica.first_seat])
         fetch(pool.requests[replica.first_chunk])
     if replica.n_chunks > 1:
-        fetch(pool.seats[replica.last_seat])
         fetch(pool.requests[replica.last_chunk])
     if replica.takes_part:
         fetch(pool.requests[replica.finishes[0] & SLOT])
+
+
+@inner
+def fetch_due(pool):
+    """Of the next replica to be followed, which is here itself: what it has, and where the next arrivals will be."""
+    replica = pool.replicas[first_to_end(pool)]
+    fetch(replica.waiting)
+    fetch(replica.finishes)
+    fetch_chunks(pool, replica)
+    slot = replica.free_slot
+    if slot < 0:
+        slot = replica.next_slot
+        fetch(pool.requests[min(slot + 1, pool.slots_room - 1)])
+    fetch(pool.requests[min(slot, pool.slots_room - 1)])
+
+
+@inner
+def fetch_chunks(pool, replica):
+    """Requests whose prompts are in the iteration that a replica is in: mostly side by side."""
+    if replica.n_chunks:
+        first, last = replica.first_chunk, replica.last_chunk
+        fetch(pool.requests[first])
+        fetch(pool.requests[last])
+        if first < last:
+            for slot in range(first + 1, min(last, first + FEW)):
+                fetch(pool.requests[slot])
+
+
+@inner
+def fetch_running(pool, replica):
+    """What is kept of those who decode, all at the same time."""
+    for i in range(replica.n_finishes):
+        fetch(pool.requests[replica.finishes[i] & SLOT])
 
 
 @inner
@@ -35,7 +69,6 @@ def fetch_leaving(pool, replica):
     key = replica.finishes[0]
     if key >> SLOT_BITS <= replica.iteration + max(replica.run, 1):
         request = pool.requests[key & SLOT]
-        fetch(pool.seats[request.seat])
         if request.prev >= 0:
             fetch(pool.requests[request.prev])
         if request.next >= 0:

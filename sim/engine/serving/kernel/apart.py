@@ -1,16 +1,19 @@
 """Replicas that are followed one after the other, each as far as time shall pass, while none knows of another.
 
 Once nothing more arrives neither a router nor anything that is due brings them together. Nor do arrivals, where the
-router does not look at replicas: whom each goes to is known before anything has happened to them. Where it looks at how
-many requests they have, only those need to be brought up to an arrival that may have lost one by then (``handing``).
+router does not look at replicas: whom each goes to is known before anything has happened to them. Where it looks at
+their requests, tokens or KV blocks, only those need to be brought up to an arrival that may have changed by then
+(``handing``).
 The whole pool event by event has each of them, of many, come back to lines of memory that have left the processor's
-caches; alone, it works in a few lines that stay, and its requests in the memory of the last one's. What is counted of
+caches; alone, it works in a few lines that stay, and its requests in the memory of the last one's, or in that of those
+that have just left it (``slots``). What is counted of
 all, how many wait and run as time goes by and at how many instants anything happens, is put together from what each
 does.
 """
 
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import fetch, inner
+from sim.engine.serving.kernel.ahead import fetch_running
 from sim.engine.serving.kernel.follow import follow
 from sim.engine.serving.kernel.handing import expect_all, hand_out
 from sim.engine.serving.kernel.weights import raise_ends, weigh_all
@@ -51,9 +54,10 @@ def follow_all(pool):
         pool.handed = 1
     while pool.followed < pool.n_replicas:
         replica = pool.replicas[pool.followed]
-        following = min(replica.index + 1, pool.n_replicas - 1)
-        fetch(pool.replicas[following])
-        fetch(pool.arrivals[max(pool.inboxes[following].head, 0)])
+        following = pool.replicas[min(replica.index + 1, pool.n_replicas - 1)]
+        fetch(pool.replicas[min(replica.index + 2, pool.n_replicas - 1)])
+        fetch(pool.arrivals[max(pool.inboxes[following.index].head, 0)])
+        fetch_running(pool, following)
         reason = follow(pool, replica, pool.horizon_ns, 1)
         if reason != DONE:
             return reason

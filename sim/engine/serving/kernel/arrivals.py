@@ -8,6 +8,7 @@ from sim.engine.serving.kernel.queues import append, push, touch, wait
 from sim.engine.serving.kernel.routing import ROUND_ROBIN, SESSION, fetch_next, route
 from sim.engine.serving.kernel.runs import shorten
 from sim.engine.serving.kernel.shapes import blocks_of
+from sim.engine.serving.kernel.slots import attempts_of, begin_more, take_slot
 from sim.engine.serving.kernel.weights import weigh
 from sim.engine.serving.records import DEADLINE, MANY, WAITING
 
@@ -17,7 +18,7 @@ def arrive(pool):
     """The next arrival is in the system."""
     i = pool.next_arrival
     pool.next_arrival += 1
-    request = come_in(pool, i)
+    request = come_in(pool, i, take_slot(pool))
     if is_too_long(pool, pool.arrivals[i]):
         refuse(pool, request)
     else:
@@ -25,31 +26,34 @@ def arrive(pool):
 
 
 @inner
-def come_in(pool, i):
+def come_in(pool, i, slot):
     """An arrival has a slot from now on."""
-    if pool.n_free:
-        pool.n_free -= 1
-        slot = pool.free[pool.n_free]
-    else:
-        slot = pool.n_slots
-        pool.n_slots += 1
     request, arrival = pool.requests[slot], pool.arrivals[i]
-    hash_tokens = pool.hash_blocks * pool.block_tokens
     request.slot = slot
     request.ordinal = pool.ordinal + i
     request.arrival_ns = pool.now
     request.prompt, request.output = arrival.prompt, arrival.output
-    request.priority = min(pool.classes[i], pool.priorities - 1) if pool.priorities > 1 else 0
-    if pool.router == SESSION:
-        request.session = pool.sessions[i]
-    if hash_tokens:
-        request.first_hash = pool.first_hashes[i]
-        request.hashes = min(pool.hash_counts[i], arrival.prompt // hash_tokens)
-    request.seat, request.attempts = -1, 1
-    request.stamp += 1  # events of the slot's last tenant are stale
+    request.decode_ns = request.decode_nj = request.prefill_ns = request.prefill_nj = request.has_more = 0
     reset(request)
+    if pool.knows_more:
+        know_more(pool, i, request)
     pool.counts.arrived += 1
     return request
+
+
+@inner
+def know_more(pool, i, request):
+    """What only some workloads know of an arrival."""
+    begin_more(pool, request)
+    more = pool.more[request.slot]
+    more.stamp += 1  # events of the slot's last tenant are stale
+    if pool.priorities > 1:
+        more.priority = min(pool.classes[i], pool.priorities - 1)
+    if pool.router == SESSION:
+        more.session = pool.sessions[i]
+    if pool.hash_blocks:
+        more.first_hash = pool.first_hashes[i]
+        more.hashes = min(pool.hash_counts[i], request.prompt // (pool.hash_blocks * pool.block_tokens))
 
 
 @inner
@@ -69,14 +73,14 @@ def refuse(pool, request):
 def attempt(pool, request):
     """The request is sent to the router, with a deadline."""
     if pool.timeout_ns >= 0:
-        push(pool, pool.now + pool.timeout_ns, DEADLINE, request.slot, request.stamp)
+        push(pool, pool.now + pool.timeout_ns, DEADLINE, request.slot, pool.more[request.slot].stamp)
     dispatch(pool, request, p.PREFILL, 0)
 
 
 @inner
 def dispatch(pool, request, role, turn):
     """The request waits at a replica, or for one, or is rejected."""
-    r = route(pool, request, role, 4 * request.attempts + turn)
+    r = route(pool, request, role, 4 * attempts_of(pool, request) + turn)
     limit = pool.queue_limit
     if r < 0:
         if limit >= 0 and pool.n_backlog >= limit:

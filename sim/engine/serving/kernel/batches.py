@@ -28,9 +28,9 @@ from sim.engine.serving.kernel.queues import (
     wait,
 )
 from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
-from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
-from sim.engine.serving.kernel.weights import weigh_tokens
+from sim.engine.serving.kernel.slots import begin_more
+from sim.engine.serving.kernel.weights import weigh_blocks, weigh_tokens
 from sim.engine.serving.kernel.windows import pairs_within, within
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER, SLOT_BITS, UP
@@ -42,9 +42,8 @@ from sim.engine.serving.records import NEVER, SLOT_BITS, UP
 def preempt(pool, replica, request):
     """The request waits again, first of its class; returns the KV blocks that are swapped out."""
     pool.counts.preemptions += 1
-    seat = pool.seats[request.seat]
     begin_more(pool, request)
-    pool.more[request.seat].preemptions += 1
+    pool.more[request.slot].preemptions += 1
     replica.load.pending -= pending_of(request)
     blocks = held_blocks(pool, replica, request)
     give_back_blocks(pool, replica, request)
@@ -56,10 +55,10 @@ def preempt(pool, replica, request):
     else:
         replica.begun = -1
     if pool.swap and ready:
-        seat.swapped = 1
+        pool.more[request.slot].swapped = 1
     else:
         request.ready = 0
-        request.target = request.prompt + seat.emitted
+        request.target = request.prompt + request.emitted
         request.context = 0
         blocks = 0
     replica.load.pending += pending_of(request)
@@ -104,23 +103,21 @@ def admit_ready(pool, replica):
         enter(pool, replica, head)
         take_blocks(pool, replica, blocks)
         join(pool, replica, head)
-        seat = pool.seats[head.seat]
-        if seat.swapped:
+        if head.has_more and pool.more[slot].swapped:
             swapped += blocks
-            seat.swapped = 0
+            pool.more[slot].swapped = 0
     return swapped
 
 
 @inner
 def add_chunk(pool, replica, request, tokens):
     """So many tokens of a prompt are in the iteration."""
-    seat = pool.seats[request.seat]
-    seat.chunk, seat.next_chunk = tokens, -1
+    request.chunk, request.next_chunk = tokens, -1
     if replica.n_chunks:
-        pool.seats[replica.last_seat].next_chunk = request.slot
+        pool.requests[replica.last_chunk].next_chunk = request.slot
     else:
-        replica.first_chunk, replica.first_seat = request.slot, request.seat
-    replica.last_chunk, replica.last_seat = request.slot, request.seat
+        replica.first_chunk = request.slot
+    replica.last_chunk = request.slot
     replica.n_chunks += 1
 
 
@@ -153,7 +150,7 @@ def admit(pool, replica, decodes, may_admit):
         if not chunked and missing > budget and replica.n_chunks:
             break
         room = replica.blocks - replica.used
-        first = head.first_hash
+        first = pool.more[slot].first_hash if hits else np.int64(0)
         for i in range(first, first + hits):
             if pool.entries[find(pool, replica, i)].refs == 0:
                 room -= pool.kv_hashed
@@ -163,8 +160,6 @@ def admit(pool, replica, decodes, may_admit):
         enter(pool, replica, head)
         for i in range(first, first + hits):
             refer(pool, replica, find(pool, replica, i))
-        seat = pool.seats[head.seat]
-        seat.held = hits
         head.context = hits * hash_tokens
         replica.load.pending -= hits * hash_tokens
         weigh_tokens(pool, replica)
@@ -172,9 +167,7 @@ def admit(pool, replica, decodes, may_admit):
         if hash_tokens:
             pool.counts.looked_up_tokens += target
             pool.counts.cached_tokens += hits * hash_tokens
-            if hits or seat.has_more:
-                begin_more(pool, head)
-                pool.more[head.seat].cached = hits * hash_tokens
+            pool.more[slot].held, pool.more[slot].cached = hits, hits * hash_tokens
         tokens = min(missing, budget) if chunked else missing
         add_chunk(pool, replica, head, tokens)
         budget -= tokens
@@ -193,11 +186,9 @@ def admit_batch(pool, replica):
             break
         head = pool.requests[slot]
         longer, more = max(prompt, head.prompt), max(output, head.output)
-        seats = replica.n_chunks + 1
-        fits = (
-            seats * blocks_of(pool, longer + more) <= replica.blocks and seats * longer <= pool.max_num_batched_tokens
-        )
-        if seats > 1 and not fits:
+        together = replica.n_chunks + 1
+        fits = together * blocks_of(pool, longer + more) <= replica.blocks
+        if together > 1 and not (fits and together * longer <= pool.max_num_batched_tokens):
             break
         prompt, output = longer, more
         enter(pool, replica, head)
@@ -205,10 +196,9 @@ def admit_batch(pool, replica):
     slot = replica.first_chunk
     for _ in range(replica.n_chunks):
         request = pool.requests[slot]
-        seat = pool.seats[request.seat]
-        seat.chunk, slot = prompt, seat.next_chunk
-        begin_more(pool, request)
-        pool.more[request.seat].padded_prompt, seat.padded_output = prompt, output
+        request.chunk = prompt
+        pool.more[slot].padded_prompt, pool.more[slot].padded_output = prompt, output
+        slot = request.next_chunk
         take_blocks(pool, replica, held_blocks(pool, replica, request))
 
 
@@ -268,6 +258,7 @@ def launch(pool, replica, d, swapped, preempted):
     replica.busy = 1
     replica.start_ns = pool.now
     replica.booked_ns = replica.booked_nj = replica.closing = 0
+    weigh_blocks(pool, replica)
     steps = np.int64(NEVER)
     if pool.window:
         steps = window_scan(pool, replica, d)
@@ -304,7 +295,7 @@ def window_scan(pool, replica, d):
         if pool.chunked or here < window:
             below += 1
             steps = min(steps, window - here + 1)
-        if d and pool.seats[request.seat].kv_grows:
+        if d and pool.kv_window_blocks and pool.more[slot].kv_grows:
             begun = begun_blocks(pool, reach)
             if begun < pool.kv_window_blocks:
                 steps = min(steps, (pool.kv_window_blocks - 1) * pool.block_tokens + 1 - reach)
@@ -319,7 +310,7 @@ def settle_within_window(pool, replica, request, reach):
     """The sequence holds all that its layers with a window keep: from now on these give back what they take."""
     context = reach - 1
     will_take(pool, replica, request, context, -1)
-    pool.seats[request.seat].kv_grows = 0
+    pool.more[request.slot].kv_grows = 0
     will_take(pool, replica, request, context, 1)
 
 
@@ -378,9 +369,8 @@ def launch_mixed(pool, replica, d, swapped):
         slot = replica.first_chunk
         for _ in range(n):
             request = pool.requests[slot]
-            seat = pool.seats[request.seat]
-            new, slot = seat.chunk, seat.next_chunk
-            context = 0 if seat.padded_output else request.context
+            new, slot = request.chunk, request.next_chunk
+            context = 0 if pool.prefill == p.STATIC else request.context
             prompt += new
             pairs += new * context + new * (new + 1) // 2
             reads += context + new

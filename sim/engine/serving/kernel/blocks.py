@@ -2,18 +2,20 @@
 
 import numpy as np
 
+from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.holders import begin_list, list_holder, unlist_holder
 from sim.engine.serving.kernel.queues import next_decoding
 from sim.engine.serving.kernel.shapes import blocks_of, whole_blocks, within_block
 from sim.engine.serving.kernel.sketches import mix
+from sim.engine.serving.kernel.slots import hashes_of
 from sim.engine.serving.kernel.weights import used_less
 
 
 @inner
 def context_of(replica, request):
     """Tokens in the cache of a sequence; a decoding one gains one with every iteration of its replica."""
-    if request.finish_key >= 0:
+    if request.decodes:
         return request.context + replica.iteration - request.joined_at
     return request.context
 
@@ -27,9 +29,9 @@ def pending_of(request):
 @inner
 def held_blocks(pool, replica, request):
     """KV blocks of a request that is admitted; a closed batch pads."""
-    seat = pool.seats[request.seat]
-    if seat.padded_output:
-        return blocks_of(pool, pool.more[request.seat].padded_prompt + seat.padded_output)
+    if pool.prefill == p.STATIC:
+        more = pool.more[request.slot]
+        return blocks_of(pool, more.padded_prompt + more.padded_output)
     return blocks_of(pool, max(context_of(replica, request), request.target))
 
 
@@ -161,10 +163,10 @@ def take_blocks(pool, replica, blocks):
 @inner
 def give_back_prefix(pool, replica, request):
     """The request no longer refers to the hashed blocks of its prompt, the last of them first."""
-    seat = pool.seats[request.seat]
-    held = seat.held
+    more = pool.more[request.slot]
+    held = more.held
     replica.used += held * pool.kv_hashed
-    for i in range(request.first_hash + held - 1, request.first_hash - 1, -1):
+    for i in range(more.first_hash + held - 1, more.first_hash - 1, -1):
         at = find(pool, replica, i)
         entry = pool.entries[at]
         entry.refs -= 1
@@ -172,14 +174,14 @@ def give_back_prefix(pool, replica, request):
             append_unused(pool, replica, at)
             replica.used -= pool.kv_hashed
             replica.cached += pool.kv_hashed
-    seat.held = 0
+    more.held = 0
 
 
 @inner
 def give_back_blocks(pool, replica, request):
     """The request holds no KV blocks any longer."""
     replica.used -= held_blocks(pool, replica, request)
-    if pool.seats[request.seat].held:
+    if pool.hash_blocks and pool.more[request.slot].held:
         give_back_prefix(pool, replica, request)
     used_less(pool, replica)
 
@@ -187,7 +189,7 @@ def give_back_blocks(pool, replica, request):
 @inner
 def hits_at_most(pool, request):
     """Leading hashed blocks that could be found: one token at least is always computed."""
-    return min(request.hashes, (request.target - 1) // (pool.hash_blocks * pool.block_tokens))
+    return min(hashes_of(pool, request), (request.target - 1) // (pool.hash_blocks * pool.block_tokens))
 
 
 @inner
@@ -197,7 +199,8 @@ def hits_of(pool, replica, request):
         return np.int64(0)
     limit = hits_at_most(pool, request)
     hits = np.int64(0)
-    while hits < limit and find(pool, replica, request.first_hash + hits) >= 0:
+    first = pool.more[request.slot].first_hash
+    while hits < limit and find(pool, replica, first + hits) >= 0:
         hits += 1
     return hits
 
@@ -205,15 +208,15 @@ def hits_of(pool, replica, request):
 @inner
 def register_prefix(pool, replica, request):
     """The prompt is computed: its hashed blocks are in the cache from now on."""
-    seat = pool.seats[request.seat]
-    for i in range(request.first_hash + seat.held, request.first_hash + request.hashes):
+    more = pool.more[request.slot]
+    for i in range(more.first_hash + more.held, more.first_hash + more.hashes):
         at = find(pool, replica, i)
         if at >= 0:
             refer(pool, replica, at)
             replica.used -= pool.kv_hashed
         else:
             insert(pool, replica, i)
-        seat.held += 1
+        more.held += 1
     used_less(pool, replica)
 
 
@@ -223,7 +226,9 @@ def register_prefix(pool, replica, request):
 @inner
 def step_of(pool, request):
     """KV blocks that the next block of its tokens takes."""
-    return pool.kv_full + pool.kv_windowed * pool.seats[request.seat].kv_grows
+    if not pool.kv_window_blocks:
+        return np.int64(pool.kv_full)
+    return pool.kv_full + pool.kv_windowed * pool.more[request.slot].kv_grows
 
 
 @inner

@@ -21,9 +21,9 @@ from sim.engine.serving.kernel.runs import (
     share,
     stand_still,
 )
-from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import blocks_of
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, STEP_GAP, draw, observe
+from sim.engine.serving.kernel.slots import output_of
 from sim.engine.serving.kernel.weights import used_less, weigh, weigh_tokens
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import HANDED_OVER, MANY, MOVING, SLOT, SLOT_BITS
@@ -52,9 +52,8 @@ def end(pool, replica):
     slot = replica.first_chunk
     for _ in range(replica.n_chunks):
         request = pool.requests[slot]
-        seat = pool.seats[request.seat]
-        slot = seat.next_chunk
-        chunk_done(pool, replica, request, seat)
+        slot = request.next_chunk
+        chunk_done(pool, replica, request)
     replica.n_chunks = 0
 
 
@@ -117,13 +116,13 @@ def end_mixed(pool, replica):
     upto = before_ns = before_nj = np.int64(0)
     slot = replica.first_chunk
     for _ in range(n):
-        seat = pool.seats[pool.requests[slot].seat]
-        slot = seat.next_chunk
-        upto += seat.chunk
+        request = pool.requests[slot]
+        slot = request.next_chunk
+        upto += request.chunk
         ns = dt if upto == tokens else part(dt, upto, tokens)
         nj = energy if upto == tokens else part(energy, upto, tokens)
-        seat.prefill_ns += ns - before_ns
-        seat.prefill_nj += nj - before_nj
+        request.prefill_ns += ns - before_ns
+        request.prefill_nj += nj - before_nj
         before_ns, before_nj = ns, nj
 
 
@@ -134,14 +133,13 @@ def part(whole, share, of):
 
 
 @inner
-def step(pool, request, seat, gap):
+def step(pool, request, gap):
     """A step has brought a token after a gap; whether steps are told from tokens depends on there being drafts."""
     observe(pool, ITL, gap, 1)
     if pool.draft_tokens:
         observe(pool, STEP_GAP, gap, 1)
-        begin_more(pool, request)
-        pool.more[request.seat].steps += 1
-    seat.last_ns = pool.now
+        pool.more[request.slot].steps += 1
+    request.last_ns = pool.now
 
 
 @inner
@@ -155,9 +153,8 @@ def emit_drafted(pool, replica):
         while slot >= 0:
             request = pool.requests[slot]
             if request.ready:
-                seat = pool.seats[request.seat]
                 context = request.context
-                more = pool.more[request.seat]
+                more = pool.more[slot]
                 more.own_nj += per_read * (context + 1)
                 chance = np.int64(draw(pool.seed, request.ordinal, (1 << 33) + more.turns) >> np.uint64(11))
                 more.turns += 1
@@ -165,13 +162,13 @@ def emit_drafted(pool, replica):
                 for i in range(pool.draft_tokens):
                     if chance < pool.accept[i]:
                         tokens += 1
-                tokens = min(tokens, request.output - seat.emitted)
+                tokens = min(tokens, request.output - request.emitted)
                 replica.used -= blocks_of(pool, context + v) - blocks_of(pool, context + tokens)
                 request.context = context + tokens
-                seat.emitted += tokens
+                request.emitted += tokens
                 request.joined_at = replica.iteration
-                gap = replica.start_ns - seat.last_ns + (replica.span >> FRACTION_BITS)
-                step(pool, request, seat, gap)
+                gap = replica.start_ns - request.last_ns + (replica.span >> FRACTION_BITS)
+                step(pool, request, gap)
                 if tokens > 1:
                     observe(pool, ITL, 0, tokens - 1)
                 replica.context += tokens
@@ -208,7 +205,7 @@ def finish_drafted(pool, replica):
             if slot < 0:
                 break
             request = pool.requests[slot]
-            if pool.seats[request.seat].emitted >= request.output and (least < 0 or slot < least):
+            if request.emitted >= request.output and (least < 0 or slot < least):
                 least = slot
         if least < 0:
             return
@@ -227,8 +224,7 @@ def drop_abandoned(pool, replica):
             slot = next_decoding(pool, replica, slot)
             if slot < 0:
                 break
-            request = pool.requests[slot]
-            if pool.seats[request.seat].abandoned and (least < 0 or slot < least):
+            if pool.more[slot].abandoned and (least < 0 or slot < least):
                 least = slot
         if least < 0:
             return
@@ -236,19 +232,19 @@ def drop_abandoned(pool, replica):
 
 
 @inner
-def chunk_done(pool, replica, request, seat):
+def chunk_done(pool, replica, request):
     """A chunk of a prompt is computed; with the last of them comes its first token."""
-    tokens = seat.chunk
+    tokens = request.chunk
     pool.counts.prefilled_tokens += tokens
-    padded = seat.padded_output
+    padded = pool.prefill == p.STATIC
     if padded:
         replica.load.pending -= request.target
-        request.context = pool.more[request.seat].padded_prompt
+        request.context = pool.more[request.slot].padded_prompt
     else:
         replica.load.pending -= tokens
         request.context += tokens
     weigh_tokens(pool, replica)
-    if replica.abandoned and seat.abandoned:
+    if replica.abandoned and pool.more[request.slot].abandoned:
         if replica.begun == request.slot:
             replica.begun = -1
         drop(pool, replica, request, 0 if padded else request.target - request.context)
@@ -257,16 +253,16 @@ def chunk_done(pool, replica, request, seat):
         return
     if pool.hash_blocks:
         register_prefix(pool, replica, request)
-    seat.emitted += 1
+    request.emitted += 1
     pool.counts.first_tokens += 1
     if request.first_ns < 0:
-        request.first_ns = seat.last_ns = pool.now
+        request.first_ns = request.last_ns = pool.now
     else:
-        step(pool, request, seat, pool.now - seat.last_ns)
+        step(pool, request, pool.now - request.last_ns)
     request.ready = 1
     replica.load.pending += 1
     weigh_tokens(pool, replica)
-    if seat.emitted >= (padded if padded else request.output):
+    if request.emitted >= output_of(pool, request):
         depart(pool, replica, request)
         finish(pool, request, p.COMPLETED)
     elif replica.role == p.PREFILL:
@@ -278,7 +274,7 @@ def chunk_done(pool, replica, request, seat):
 @inner
 def depart(pool, replica, request):
     """The request leaves the replica for good."""
-    if request.finish_key >= 0:
+    if request.decodes:
         leave_decode(pool, replica, request)
     give_back_blocks(pool, replica, request)
     stop_running(pool, replica, request)
@@ -309,4 +305,4 @@ def hand_over(pool, replica, request):
     fraction = request.context * pool.transfer_per_token
     fraction += min(request.context, pool.window) * pool.transfer_per_window_token
     replica.link_free_ns = begin + pool.transfer_ns + (fraction >> FRACTION_BITS)
-    push(pool, replica.link_free_ns, HANDED_OVER, request.slot, request.stamp)
+    push(pool, replica.link_free_ns, HANDED_OVER, request.slot, pool.more[request.slot].stamp)

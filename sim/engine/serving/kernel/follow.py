@@ -5,7 +5,8 @@ from sim.engine.serving.kernel.arrivals import come_in, give, is_too_long, refus
 from sim.engine.serving.kernel.batches import begin_touched
 from sim.engine.serving.kernel.ends import end
 from sim.engine.serving.kernel.queues import touch
-from sim.engine.serving.records import DONE, NEED_BUCKETS, NEED_ENDED, NEED_ROWS, NEED_SLOTS, NEVER, SLOT
+from sim.engine.serving.kernel.slots import lacks_slots, take_own_slot
+from sim.engine.serving.records import DONE, NEED_BUCKETS, NEED_ENDED, NEED_ROWS, NEED_SLOTS, NEVER
 
 
 @inner
@@ -17,8 +18,6 @@ def follow(pool, replica, until, is_last):
     noted.
     """
     pool.now = replica.now_ns
-    if is_last:
-        fetch_running(pool, replica)
     if not replica.busy and replica.n_waiting + replica.n_running:
         touch(pool, replica)
     inbox = pool.inboxes[replica.index]
@@ -48,7 +47,7 @@ def follow(pool, replica, until, is_last):
             inbox.head = pool.after[i]
             if inbox.head >= 0:
                 fetch(pool.arrivals[inbox.head])
-            request = come_in(pool, i)
+            request = come_in(pool, i, take_own_slot(pool, replica))
             if is_too_long(pool, pool.arrivals[i]):
                 refuse(pool, request)
             else:
@@ -69,7 +68,7 @@ def lacks(pool, is_end):
         return NEED_ROWS
     if pool.n_entries > 2 * pool.n_buckets and pool.n_buckets < pool.most_buckets:
         return NEED_BUCKETS
-    if not is_end and pool.n_free == 0 and pool.n_slots == pool.slots_room:
+    if not is_end and lacks_slots(pool):
         return NEED_SLOTS
     return DONE
 
@@ -80,12 +79,3 @@ def note(pool, waiting, running):
     past = pool.now - pool.apart_ns
     pool.left_waiting += (pool.n_waiting - waiting) * past
     pool.left_running += (pool.n_running - running) * past
-
-
-@inner
-def fetch_running(pool, replica):
-    """What is kept of those who decode is on its way, all at the same time."""
-    for i in range(replica.n_finishes):
-        fetch(pool.requests[replica.finishes[i] & SLOT])
-    for i in range(replica.n_finishes):
-        fetch(pool.seats[pool.requests[replica.finishes[i] & SLOT].seat])

@@ -5,8 +5,8 @@ import numpy as np
 from sim.engine.serving import plan as p
 from sim.engine.serving.compiled import inner
 from sim.engine.serving.kernel.queues import push
-from sim.engine.serving.kernel.seats import clear_seat, take_seat
 from sim.engine.serving.kernel.sketches import E2E, QUEUEING, TPOT, TTFT, observe
+from sim.engine.serving.kernel.slots import clear_more, give_back_slot, output_of
 from sim.engine.serving.records import AWAY, RETRY, USER
 
 
@@ -15,18 +15,18 @@ def reset(request):
     """As nothing had been done for it yet."""
     request.where, request.replica = AWAY, -1
     request.target = request.prompt
-    request.context = request.ready = 0
-    request.finish_key = request.scheduled_ns = request.first_ns = -1
+    request.context = request.emitted = request.ready = request.decodes = 0
+    request.scheduled_ns = request.first_ns = request.last_ns = -1
 
 
 @inner
 def begin_anew(pool, request):
     """An attempt has come to nothing."""
-    if request.seat >= 0:
-        seat = pool.seats[request.seat]
-        pool.counts.wasted_tokens += seat.emitted
-        clear_seat(pool, request)
-    request.stamp += 1
+    pool.counts.wasted_tokens += request.emitted
+    if request.has_more:
+        more = pool.more[request.slot]
+        more.stamp += 1
+        clear_more(more)
     reset(request)
 
 
@@ -40,49 +40,45 @@ def lose(pool, request):
 @inner
 def give_up(pool, request, status):
     """The attempt has failed: the client tries again later, or no more."""
-    if request.attempts <= pool.retries:
+    if pool.retries and pool.more[request.slot].attempts <= pool.retries:
+        more = pool.more[request.slot]
         pool.counts.retries += 1
-        request.attempts += 1
+        more.attempts += 1
         begin_anew(pool, request)
-        push(pool, pool.now + pool.backoff_ns, RETRY, request.slot, request.stamp)
+        push(pool, pool.now + pool.backoff_ns, RETRY, request.slot, more.stamp)
     else:
-        if request.seat >= 0:
-            pool.counts.wasted_tokens += pool.seats[request.seat].emitted
+        pool.counts.wasted_tokens += request.emitted
         finish(pool, request, status)
 
 
 @inner
 def finish(pool, request, status):
-    """The request is done with, well or badly, and its slot and its seat are free."""
+    """The request is done with, well or badly, and its slot is free."""
     counts = pool.counts
-    if request.seat < 0:
-        take_seat(pool, request)
-    seat = pool.seats[request.seat]
     if status == p.COMPLETED:
-        judge(pool, request, seat)
+        judge(pool, request)
     elif status == p.REJECTED:
         counts.rejected += 1
     else:
         counts.timed_out += 1
-    counts.prefill_share_ns += seat.prefill_ns
-    counts.decode_share_ns += seat.decode_ns
-    counts.prefill_share_nj += seat.prefill_nj
-    counts.decode_share_nj += seat.decode_nj
+    counts.prefill_share_ns += request.prefill_ns
+    counts.decode_share_ns += request.decode_ns
+    counts.prefill_share_nj += request.prefill_nj
+    counts.decode_share_nj += request.decode_nj
     if pool.rows:
-        tell(pool, request, seat, status)
-    request.where, request.finish_key = AWAY, -1
-    request.hashes = 0
-    request.stamp += 1
-    pool.free_seats[pool.n_free_seats] = request.seat
-    pool.n_free_seats += 1
-    pool.free[pool.n_free] = request.slot
-    pool.n_free += 1
+        tell(pool, request, status)
+    request.where, request.decodes = AWAY, 0
+    if request.has_more:
+        more = pool.more[request.slot]
+        more.hashes = 0
+        more.stamp += 1
+    give_back_slot(pool, request)
     if pool.concurrency:
         push(pool, pool.now + pool.think_ns, USER, -1, 0)
 
 
 @inner
-def tell(pool, request, seat, status):
+def tell(pool, request, status):
     """Writes the row of a finished request."""
     row = pool.finished[pool.n_finished]
     pool.n_finished += 1
@@ -95,19 +91,18 @@ def tell(pool, request, seat, status):
     row.replica = request.replica
     row.prompt_tokens = request.prompt
     row.output_tokens = request.output
-    row.cached_tokens = row.preemptions = 0
-    if seat.has_more:
-        more = pool.more[request.seat]
-        row.cached_tokens, row.preemptions = more.cached, more.preemptions
-    row.attempts = request.attempts
-    row.prefill_ns = seat.prefill_ns
-    row.decode_ns = seat.decode_ns
-    row.prefill_nj = seat.prefill_nj
-    row.decode_nj = seat.decode_nj
+    row.cached_tokens, row.preemptions, row.attempts = 0, 0, 1
+    if request.has_more:
+        more = pool.more[request.slot]
+        row.cached_tokens, row.preemptions, row.attempts = more.cached, more.preemptions, more.attempts
+    row.prefill_ns = request.prefill_ns
+    row.decode_ns = request.decode_ns
+    row.prefill_nj = request.prefill_nj
+    row.decode_nj = request.decode_nj
 
 
 @inner
-def judge(pool, request, seat):
+def judge(pool, request):
     """A completed request: what it took, and whether it was served within every stated limit."""
     now = pool.now
     output = request.output
@@ -115,8 +110,8 @@ def judge(pool, request, seat):
     counts.completed += 1
     counts.prompt_tokens += request.prompt
     counts.output_tokens += output
-    if seat.padded_output:
-        counts.wasted_tokens += seat.padded_output - output
+    if pool.prefill == p.STATIC:
+        counts.wasted_tokens += output_of(pool, request) - output
     ttft, e2e = request.first_ns - request.arrival_ns, now - request.arrival_ns
     queueing = request.scheduled_ns - request.arrival_ns
     counts.ttft_ns += ttft
@@ -126,12 +121,12 @@ def judge(pool, request, seat):
     counts.queueing_ns += queueing
     observe(pool, QUEUEING, queueing, 1)
     counts.itl_ns += now - request.first_ns
-    gaps = seat.emitted - 1
+    gaps = request.emitted - 1
     counts.itl_count += gaps
     if not pool.draft_tokens:
         counts.step_gap_count += gaps
-    elif seat.has_more:
-        counts.step_gap_count += pool.more[request.seat].steps
+    elif request.has_more:
+        counts.step_gap_count += pool.more[request.slot].steps
     tpot = np.int64(0)
     if output > 1:
         tpot = (now - request.first_ns) // (output - 1)

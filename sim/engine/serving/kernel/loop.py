@@ -15,6 +15,7 @@ from sim.engine.serving.kernel.losing import kill
 from sim.engine.serving.kernel.opening import open_or_close
 from sim.engine.serving.kernel.queues import drop_first, first_to_end, push, stop_waiting, touch, unlink
 from sim.engine.serving.kernel.runs import settle, shorten
+from sim.engine.serving.kernel.slots import lacks_slots
 from sim.engine.serving.kernel.weights import weigh
 from sim.engine.serving.records import (
     ADVANCE,
@@ -60,12 +61,11 @@ def handed_over(pool, request):
     energy = pool.transfer_nj + request.context * pool.transfer_nj_per_token
     energy += min(request.context, pool.window) * pool.transfer_nj_per_window_token
     source.link_nj += energy
-    seat = pool.seats[request.seat]
-    seat.prefill_nj += energy
+    request.prefill_nj += energy
     pool.counts.transferred_tokens += request.context
     pool.n_running -= 1
     request.where = AWAY
-    if seat.abandoned:
+    if pool.more[request.slot].abandoned:
         give_up(pool, request, p.TIMED_OUT)
     elif pool.open[p.DECODE].n == 0:
         lose(pool, request)
@@ -95,11 +95,11 @@ def deadline(pool, request):
         give_up(pool, request, p.TIMED_OUT)
     elif where == RUNNING:
         replica = pool.replicas[r]
-        pool.seats[request.seat].abandoned = 1
+        pool.more[request.slot].abandoned = 1
         replica.abandoned += 1
         shorten(pool, replica)
     elif where == MOVING:
-        pool.seats[request.seat].abandoned = 1
+        pool.more[request.slot].abandoned = 1
 
 
 # The loop
@@ -174,7 +174,7 @@ def advance(pool, until):
             if kind == USER:
                 if pool.next_arrival >= pool.n_arrivals and not pool.closed:
                     return NEED_ARRIVALS
-                if pool.n_free == 0 and pool.n_slots == pool.slots_room:
+                if lacks_slots(pool):
                     return NEED_SLOTS
             move_to(pool, now)
             drop_first(pool)
@@ -184,7 +184,7 @@ def advance(pool, until):
             else:
                 happen(pool, kind, pool.requests[slot], stamp)
         else:
-            if pool.n_free == 0 and pool.n_slots == pool.slots_room:
+            if lacks_slots(pool):
                 return NEED_SLOTS
             move_to(pool, now)
             arrive(pool)
@@ -195,7 +195,7 @@ def advance(pool, until):
 @inner
 def happen(pool, kind, request, stamp):
     """What was due to a request, if it still is."""
-    if request.stamp == stamp:
+    if pool.more[request.slot].stamp == stamp:
         if kind == RETRY:
             attempt(pool, request)
         elif kind == HANDED_OVER:

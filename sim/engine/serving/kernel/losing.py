@@ -20,13 +20,12 @@ def kill(pool, replica):
                 pool.n_waiting -= 1
             else:
                 pool.n_running -= 1
-            if request.finish_key >= 0:  # decoding: what it has emitted follows from the iterations gone by
-                seat = pool.seats[request.seat]
-                seat.emitted += replica.iteration - request.joined_at
-                seat.decode_ns = seat.decode_nj = 0
-                if seat.has_more:
-                    more = pool.more[request.seat]
-                    seat.decode_ns, seat.decode_nj = more.decode_ns, more.decode_nj
+            if request.decodes:  # decoding: what it has emitted follows from the iterations gone by
+                request.emitted += replica.iteration - request.joined_at
+                request.decode_ns = request.decode_nj = 0
+                if request.has_more:
+                    more = pool.more[slot]
+                    request.decode_ns, request.decode_nj = more.decode_ns, more.decode_nj
             lose(pool, request)
             pool.sent[count] = slot
             count += 1

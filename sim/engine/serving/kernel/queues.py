@@ -3,8 +3,8 @@
 import numpy as np
 
 from sim.engine.serving.compiled import inner
-from sim.engine.serving.kernel.seats import take_seat
 from sim.engine.serving.kernel.shapes import blocks_of
+from sim.engine.serving.kernel.slots import class_of, output_of
 from sim.engine.serving.kernel.weights import first_least, least_but, set_leaf, used_less
 from sim.engine.serving.records import BY_KV, RUNNING, SLOT, SLOT_BITS, WAITING
 
@@ -111,10 +111,10 @@ def drop_first(pool):
 @inner
 def plan_finish(pool, replica, request, iteration):
     """The request will have decoded its output with so many iterations of its replica."""
-    request.finish_key = (iteration << SLOT_BITS) | request.slot
+    key = (iteration << SLOT_BITS) | request.slot
     if replica.n_finishes == pool.finishes_room:
         sweep_finishes(pool, replica)
-    push_finish(replica, request.finish_key)
+    push_finish(replica, key)
 
 
 @inner
@@ -159,7 +159,9 @@ def pop_finish(replica):
 def is_stale(pool, replica, key):
     """Whether the request no longer decodes here, or will finish at another iteration."""
     request = pool.requests[key & SLOT]
-    return request.finish_key != key or request.replica != replica.index
+    if not request.decodes or request.replica != replica.index:
+        return True
+    return request.joined_at + output_of(pool, request) - request.emitted != key >> SLOT_BITS
 
 
 @inner
@@ -217,7 +219,7 @@ def unlink(pool, queue, request):
 @inner
 def wait(pool, replica, request, first):
     """The request waits at a replica, before or behind all others of its class."""
-    queue = replica.waiting[request.priority]
+    queue = replica.waiting[class_of(pool, request)]
     if first:
         prepend(pool, queue, request)
     else:
@@ -238,7 +240,7 @@ def awaited_by(pool, request):
 @inner
 def stop_waiting(pool, replica, request):
     """The request leaves the queue of its replica."""
-    unlink(pool, replica.waiting[request.priority], request)
+    unlink(pool, replica.waiting[class_of(pool, request)], request)
     replica.n_waiting -= 1
     pool.n_waiting -= 1
     if pool.compared == BY_KV:
@@ -261,12 +263,10 @@ def head_of_queue(pool, replica):
 def enter(pool, replica, request):
     """The request is admitted."""
     stop_waiting(pool, replica, request)
-    append(pool, replica.running[request.priority], request)
+    append(pool, replica.running[class_of(pool, request)], request)
     replica.n_running += 1
     pool.n_running += 1
     request.where = RUNNING
-    if request.seat < 0:
-        take_seat(pool, request)
     if request.scheduled_ns < 0:
         request.scheduled_ns = pool.now
 
@@ -277,7 +277,7 @@ def next_decoding(pool, replica, slot):
     c = np.int64(-1)
     if slot >= 0:
         request = pool.requests[slot]
-        c, slot = request.priority, request.next
+        c, slot = class_of(pool, request), request.next
     while True:
         while slot >= 0:
             request = pool.requests[slot]
@@ -293,5 +293,5 @@ def next_decoding(pool, replica, slot):
 @inner
 def stop_running(pool, replica, request):
     """The request leaves those admitted; the pool counts it as running until its KV cache is free."""
-    unlink(pool, replica.running[request.priority], request)
+    unlink(pool, replica.running[class_of(pool, request)], request)
     replica.n_running -= 1

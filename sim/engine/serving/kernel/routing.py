@@ -9,6 +9,7 @@ from sim.engine.serving.kernel.holders import first_holder_of
 from sim.engine.serving.kernel.opening import first_from
 from sim.engine.serving.kernel.runs import cut
 from sim.engine.serving.kernel.sketches import draw, mix, unmix
+from sim.engine.serving.kernel.slots import hashes_of
 from sim.engine.serving.kernel.weights import close_leaf, lightest, set_weight, spread, weight_of
 from sim.engine.serving.records import MANY
 from sim.workload.routers import ROUTERS
@@ -39,9 +40,9 @@ def route(pool, request, role, turn):
         return better_of_two(pool, choices, request.ordinal, turn)
     if router == LEAST_KV:
         return least_kv(pool, role)
-    if role != p.DECODE and router == SESSION and request.session >= 0:
+    if role != p.DECODE and router == SESSION and pool.more[request.slot].session >= 0:
         return of_session(pool, choices, request)
-    if role != p.DECODE and router == PREFIX and request.hashes:
+    if role != p.DECODE and router == PREFIX and hashes_of(pool, request):
         best = most_cached(pool, request, role)
         if best >= 0:
             return best
@@ -149,7 +150,7 @@ def least_kv(pool, role):
 @inner
 def of_session(pool, choices, request):
     """The one whose hash with the session weighs most, so that few sessions move when a replica comes or goes."""
-    here = mix(np.uint64(request.session) ^ np.uint64(pool.seed))
+    here = mix(np.uint64(pool.more[request.slot].session) ^ np.uint64(pool.seed))
     most = np.uint64(0)
     for i in range(choices.n):
         most = max(most, mix(here ^ np.uint64(choices.replicas[i])))
@@ -163,7 +164,8 @@ def most_cached(pool, request, role):
     if spread(pool, role) > pool.balance_requests:
         return np.int64(-1)
     depth, limit = np.int64(0), hits_at_most(pool, request)
-    while depth < limit and first_holder_of(pool, pool.hashes[request.first_hash + depth]) >= 0:
+    first = pool.more[request.slot].first_hash
+    while depth < limit and first_holder_of(pool, pool.hashes[first + depth]) >= 0:
         depth += 1
     while depth > 0:
         best = best_holder(pool, request, role, depth)
@@ -179,7 +181,7 @@ def best_holder(pool, request, role, depth):
 
     Where few replicas have the last of them, these are looked at; else all, the one with fewest requests first.
     """
-    entry_at = first_holder_of(pool, pool.hashes[request.first_hash + depth - 1])
+    entry_at = first_holder_of(pool, pool.hashes[pool.more[request.slot].first_hash + depth - 1])
     if entry_at < 0:
         return np.int64(-1)
     if 4 * pool.entries[entry_at].holders > pool.open[role].n:
@@ -221,7 +223,7 @@ def first_holder(pool, request, role, depth):
 def holds(pool, replica, request, depth):
     """Whether a replica holds the first ``depth`` hashed blocks of the prompt: now, when its decodes have taken what
     they took."""
-    if find(pool, replica, request.first_hash + depth - 1) < 0:
+    if find(pool, replica, pool.more[request.slot].first_hash + depth - 1) < 0:
         return False
     cut(pool, replica)
     return hits_of(pool, replica, request) >= depth

@@ -15,9 +15,9 @@ from sim.engine.serving.kernel.costs import (
     observe_run,
 )
 from sim.engine.serving.kernel.queues import next_decoding, plan_finish, set_end, touch
-from sim.engine.serving.kernel.seats import begin_more
 from sim.engine.serving.kernel.shapes import begun_blocks
 from sim.engine.serving.kernel.sketches import DECODE_ITERATION, ITL, observe
+from sim.engine.serving.kernel.slots import begin_more, output_of
 from sim.engine.serving.plan import FRACTION_BITS
 from sim.engine.serving.records import NEVER
 
@@ -29,24 +29,23 @@ def join(pool, replica, request):
     """The request decodes from the next iteration on."""
     context = request.context
     request.joined_at = replica.iteration
-    seat = pool.seats[request.seat]
-    if seat.last_ns != pool.now:
+    if request.last_ns != pool.now:
         replica.late = 1
-    if pool.draft_tokens or seat.has_more or seat.decode_ns or seat.decode_nj:
+    if request.has_more or request.decode_ns or request.decode_nj:
         begin_more(pool, request)
-        more = pool.more[request.seat]
-        more.decode_ns, more.decode_nj, more.own_nj = seat.decode_ns, seat.decode_nj, 0
-    seat.decode_ns, seat.decode_nj = replica.share_ns, replica.share_nj
+        more = pool.more[request.slot]
+        more.decode_ns, more.decode_nj, more.own_nj = request.decode_ns, request.decode_nj, 0
+    request.decode_ns, request.decode_nj = replica.share_ns, replica.share_nj
     replica.decoding += 1
     replica.context += context + 1
+    request.decodes = 1
     if pool.draft_tokens:
-        request.finish_key = 0
         return
-    if not seat.padded_output:
-        seat.kv_grows = begun_blocks(pool, context) < pool.kv_window_blocks
+    if pool.prefill != p.STATIC:
+        if pool.kv_window_blocks:
+            pool.more[request.slot].kv_grows = begun_blocks(pool, context) < pool.kv_window_blocks
         will_take(pool, replica, request, context, 1)
-    output = seat.padded_output if seat.padded_output else request.output
-    plan_finish(pool, replica, request, replica.iteration + output - seat.emitted)
+    plan_finish(pool, replica, request, replica.iteration + output_of(pool, request) - request.emitted)
 
 
 @inner
@@ -54,22 +53,21 @@ def leave_decode(pool, replica, request):
     """Settles what the sequence has emitted and answers for; its context stands still from now on."""
     turns = replica.iteration - request.joined_at
     before = request.context
-    seat = pool.seats[request.seat]
     own = energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
-    seat.decode_ns = replica.share_ns - seat.decode_ns
-    seat.decode_nj = replica.share_nj - seat.decode_nj + own
-    if seat.has_more:
-        more = pool.more[request.seat]
-        seat.decode_ns += more.decode_ns
-        seat.decode_nj += more.decode_nj + more.own_nj
+    request.decode_ns = replica.share_ns - request.decode_ns
+    request.decode_nj = replica.share_nj - request.decode_nj + own
+    if request.has_more:
+        more = pool.more[request.slot]
+        request.decode_ns += more.decode_ns
+        request.decode_nj += more.decode_nj + more.own_nj
     if turns:
-        seat.last_ns = replica.last_token_ns
-    seat.emitted += turns
+        request.last_ns = replica.last_token_ns
+    request.emitted += turns
     request.context = before + turns
-    request.finish_key = -1
+    request.decodes = 0
     replica.decoding -= 1
     replica.context -= before + turns + 1
-    if not (pool.draft_tokens or seat.padded_output):
+    if not pool.draft_tokens and pool.prefill != p.STATIC:
         will_take(pool, replica, request, before + turns, -1)
 
 
@@ -140,7 +138,7 @@ def observe_waited(pool, replica, span):
         request = pool.requests[slot]
         last = replica.last_token_ns
         if request.joined_at == replica.iteration:
-            last = pool.seats[request.seat].last_ns
+            last = request.last_ns
         observe(pool, ITL, replica.start_ns - last + nominal, 1)
 
 
@@ -160,7 +158,7 @@ def observe_late(pool, replica, span):
             if request.ready:
                 if request.joined_at != replica.iteration:
                     break
-                waited = replica.start_ns - pool.seats[request.seat].last_ns
+                waited = replica.start_ns - request.last_ns
                 if waited:
                     observe(pool, ITL, nominal, -1)
                     observe(pool, ITL, waited + nominal, 1)

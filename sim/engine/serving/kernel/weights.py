@@ -83,7 +83,14 @@ def close_leaf(pool, replica):
 @inner
 def weigh(pool, replica):
     """Requests or tokens of a replica have changed."""
-    if pool.compared and pool.compared != BY_KV and replica.up and not replica.draining and pool.followed < 0:
+    if pool.compared and pool.compared != BY_KV:
+        weigh_now(pool, replica)
+
+
+@inner
+def weigh_now(pool, replica):
+    """What is compared of a replica has changed."""
+    if replica.up and not replica.draining and pool.followed < 0:
         set_weight(pool, replica, weight_of(pool, replica))
 
 
@@ -101,6 +108,13 @@ def used_less(pool, replica):
         weight = weight_of(pool, replica)
         if weight < pool.weights[2 * pool.n_leaves * replica.role + pool.n_leaves + replica.index]:
             set_weight(pool, replica, weight)
+
+
+@inner
+def weigh_blocks(pool, replica):
+    """A replica's requests use and await other KV blocks, more or fewer."""
+    if pool.compared == BY_KV:
+        weigh_now(pool, replica)
 
 
 @inner
