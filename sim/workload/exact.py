@@ -1,4 +1,4 @@
-"""Sums of products of whole numbers without bound: a cluster's slot-ns over a year are more than 64 bits hold.
+"""Sums of whole numbers and of products without bound: a cluster's slot-ns over a year are more than 64 bits hold.
 
 Numbers are cut into limbs so short that the products of so many of them, added in floating point, are whole numbers
 below 2**53: nothing is rounded.
@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
+HALF_BITS = 32
+LOW_HALF = (1 << HALF_BITS) - 1
 LIMB = 18
 AT_ONCE = 1 << 16
 """Rows whose products are added at once: 2 x 18 + 16 bits are 52."""
@@ -21,6 +23,12 @@ AT_ONCE = 1 << 16
 def dot(left: Ints, right: Ints) -> int:
     """The sum of their products, exactly."""
     return sum(sums_by(np.zeros(len(left), np.int64), left, right).values())
+
+
+def total(values: Ints) -> int:
+    """The sum of whole numbers, exactly: of their lower and upper halves apart."""
+    low, high = (int(half.sum()) for half in (values & LOW_HALF, values >> HALF_BITS))
+    return (high << HALF_BITS) + low
 
 
 def sums_by(codes: Ints, left: Ints, right: Ints) -> dict[int, int]:

@@ -210,6 +210,23 @@ COUNTS = (
 )
 
 
+WIDE = (
+    "ttft_ns",
+    "tpot_ns",
+    "itl_ns",
+    "e2e_ns",
+    "queueing_ns",
+    "prefill_share_ns",
+    "decode_share_ns",
+    "prefill_share_nj",
+    "decode_share_nj",
+)
+"""Those of which a request brings so much that few of them pass 2**63: 100,000 that have waited for a week, or 2.6 MWh.
+The kernel adds the lower and the upper halves of their words apart."""
+HALF_BITS = 32
+LOW_HALF = (1 << HALF_BITS) - 1
+
+
 def largest_request(roles: Sequence[int], blocks: Sequence[int]) -> int:
     """KV blocks of the largest request that can be served: it must fit a replica of each role it passes through."""
     passed = ([size for at, size in zip(roles, blocks, strict=True) if at in (ANY, role)] for role in (PREFILL, DECODE))
