@@ -1,4 +1,4 @@
-"""A network so slow that times over it are more than the engine counts is refused; else time goes with 1 / bandwidth."""
+"""A network so slow that times over it are more than is counted is refused; else time goes with 1 / bandwidth."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from sim.later import later
 from sim.units import J_PER_NJ, SECONDS_PER_HOUR, SECONDS_PER_NS
 
 with later():
-    from sim.engine.serving.plan import LONGEST_S, MOST_BITS
     from sim.spec.steps import KernelSteps
 
 
@@ -78,6 +77,8 @@ def _slow_network(deployment: Deployment) -> list[tuple[str, str]]:
     network = spec.network
     if network is None:
         return []
+    from sim.engine.serving.plan import LONGEST_S, MOST_BITS
+
     lasting, found = {}, []
     rate, latency_s = float(network.bandwidth), int(network.latency) * SECONDS_PER_NS
     if spec.decode is not None:

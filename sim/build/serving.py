@@ -11,8 +11,8 @@ import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
-from sim.build.requests import Asked, request_source
 from sim.build.feasibility import LONGEST_PROMPT
+from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
 from sim.engine.serving.keep import Keep, KeepAll, KeepSample

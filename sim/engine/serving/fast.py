@@ -271,7 +271,12 @@ class FastPool:
         at_ns = self._put_off_ns
         if at_ns is not None and self._feed.is_known_from(at_ns):
             return False
-        return not self.in_system and self.next_event_ns() < 0
+        if self.in_system:
+            return False
+        if self._words[NEXT_ARRIVAL] == self._words[N_ARRIVALS] and not self._words[CLOSED]:
+            self._feed.fetch_once()
+        following = self._words[NEXT_ARRIVAL]
+        return following == self._words[N_ARRIVALS] or bool(self._rows["arrivals"]["at_ns"][following] == k.NEVER)
 
     @property
     def backlog(self) -> int:
