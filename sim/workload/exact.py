@@ -11,8 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from sim.units import LONGEST_NS
+
 Ints = npt.NDArray[np.int64]
 
+FAR_NS = 1 << 62
+"""146 years on: later than any run, and sums of two such instants still fit a word."""
 HALF_BITS = 32
 LOW_HALF = (1 << HALF_BITS) - 1
 LIMB = 18
@@ -23,6 +27,11 @@ AT_ONCE = 1 << 16
 def dot(left: Ints, right: Ints) -> int:
     """The sum of their products, exactly."""
     return sum(sums_by(np.zeros(len(left), np.int64), left, right).values())
+
+
+def at_most_ns(values: npt.NDArray[np.float64], most_ns: int = LONGEST_NS) -> Ints:
+    """Whole ns of what was reckoned or drawn, and may be longer than a word holds."""
+    return np.minimum(np.rint(values), float(most_ns)).astype(np.int64)
 
 
 def total(values: Ints) -> int:
