@@ -28,6 +28,11 @@ def test_sums_are_those_of_whole_numbers_without_bound(rows: list[tuple[int, int
 EMPTY = np.empty(0, np.int64)
 
 
+@given(st.lists(NUMBERS, max_size=20))
+def test_a_sum_is_that_of_whole_numbers_without_bound(values: list[int]) -> None:
+    assert exact.total(np.array(values, np.int64)) == sum(values)
+
+
 def test_as_many_rows_as_are_added_at_once_do_not_round() -> None:
     """The largest limbs there are, and one more unit that 53 bits would lose if they were not enough."""
     most = np.full(exact.AT_ONCE, (1 << exact.LIMB) - 1)

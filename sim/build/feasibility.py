@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.later import later
 from sim.profiles.hardware import clock_curve
+from sim.units import J_PER_NJ, SECONDS_PER_HOUR, SECONDS_PER_NS
 
 with later():
     from sim.spec.steps import KernelSteps, Roofline
@@ -13,6 +14,9 @@ with later():
 
 if TYPE_CHECKING:
     from sim.build.deployment import Deployment
+
+LONGEST_PROMPT = 1 << 17
+"""Tokens of a prompt prefilled whole; longer ones need chunks."""
 
 
 def objections(deployment: Deployment) -> list[tuple[str, str]]:
@@ -51,6 +55,7 @@ def objections(deployment: Deployment) -> list[tuple[str, str]]:
         found += _locked(deployment, float(r.clock))
     if spec.precision.quantises_head and deployment.bytes().dense_bytes == 2.0:
         found.append(("precision", f"head: in {spec.precision.weights} a mixture quantises its experts alone"))
+    found += _slow_network(deployment)
     misfit = _misfit(deployment)
     return [*found, ("precision", misfit)] if misfit else found
 
@@ -81,6 +86,32 @@ def _compression(deployment: Deployment) -> list[tuple[str, str]]:
     if isinstance(deployment.spec.step_time, KernelSteps) and (compression.rank or compression.sparsity):
         found.append(("compression", "measured kernels are those of whole, dense matrices; use the roofline"))
     return found
+
+
+def _slow_network(deployment: Deployment) -> list[tuple[str, str]]:
+    """What would take more time over it, or more energy, than the engine counts: all that can be kept of a sequence,
+    and what an iteration of the most tokens sends."""
+    spec, r = deployment.spec, deployment.replicas
+    network = spec.network
+    if network is None:
+        return []
+    from sim.engine.serving.plan import LONGEST_S, MOST_BITS
+
+    lasting, found = {}, []
+    rate, latency_s = float(network.bandwidth), int(network.latency) * SECONDS_PER_NS
+    if spec.decode is not None:
+        kept = max(0.0, deployment.kv_bytes_per_gpu())
+        lasting["handing a full KV cache over"] = latency_s + kept / rate
+        joules, most_j = kept * r.tensor_parallel * float(network.energy_per_byte), 2.0**MOST_BITS * J_PER_NJ
+        if joules >= most_j:
+            found.append(f"handing a full KV cache over takes {joules:.2g} J; at most {most_j:.2g} J can be counted")
+    if r.gpus > deployment.node.slots:
+        sent = 2.0 * deployment.model.hidden * deployment.most_tokens(LONGEST_PROMPT)
+        hops = 4 * deployment.model.layers if r.tensor_parallel > deployment.node.slots else r.pipeline_parallel
+        lasting["a full iteration"] = hops * (latency_s + sent / rate)
+    most = f"at most {LONGEST_S / SECONDS_PER_HOUR:.0f} h can be counted"
+    found += [f"{what} takes {s / SECONDS_PER_HOUR:,.0f} h; {most}" for what, s in lasting.items() if s >= LONGEST_S]
+    return [("network", message) for message in found]
 
 
 def _widest(deployment: Deployment) -> str:

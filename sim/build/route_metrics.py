@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sim.build.relays import relay_metrics
 from sim.build.routes import RoutePlan
 from sim.units import BYTES_PER_GB, J_PER_KWH, SECONDS_PER_NS
+from sim.workload.exact import total
 from sim.workload.serving_records import SKETCHES, ServingLog
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _taken(log: ServingLog | ServiceLog, path: str, latency_ns: int) -> tuple[in
     if path == "ttft":
         return 0, 0
     arrived, done_ns = (np.frombuffer(column, dtype=np.int64) for column in (log.arrival_ns, log.done_ns))
-    return int((done_ns - arrived).sum()) + len(done_ns) * latency_ns, len(done_ns)
+    return total(done_ns - arrived) + len(done_ns) * latency_ns, len(done_ns)
 
 
 def _relayed(log: RelayLog, to: str, path: str) -> tuple[int, int]:

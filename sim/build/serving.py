@@ -11,6 +11,7 @@ import numpy as np
 
 from sim.build.caps import FiniteChanges, cap_at
 from sim.build.deployment import Deployment
+from sim.build.feasibility import LONGEST_PROMPT
 from sim.build.requests import Asked, request_source
 from sim.build.resolved import Resolved
 from sim.engine.serving import plan as p
@@ -182,10 +183,6 @@ class CostUnderCap:
         """The cost, as the engine takes it."""
         cost = self.deployment.cost(cap_w, self.longest_prompt)
         return StepCost.of(cost.table, cost.slope, self.deployment.ranks)
-
-
-LONGEST_PROMPT = 1 << 17
-"""Tokens of a prompt prefilled whole; longer ones need chunks."""
 
 
 def _longest_prompt(spec: Serving, deployment: Deployment, source: RequestSource) -> int:

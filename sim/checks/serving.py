@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sim.workload.traces import Trace
 
 Found = Iterator[tuple[KeyPath, str]]
-OF_THE_WORKLOAD = ("precision", "compression", "stack")
+OF_THE_WORKLOAD = ("precision", "compression", "stack", "network")
 """What a group of replicas is told to lack and the workload says of all of them."""
 
 

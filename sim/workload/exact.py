@@ -1,4 +1,4 @@
-"""Sums of products of whole numbers without bound: a cluster's slot-ns over a year are more than 64 bits hold.
+"""Sums of whole numbers and of products without bound: a cluster's slot-ns over a year are more than 64 bits hold.
 
 Numbers are cut into limbs so short that the products of so many of them, added in floating point, are whole numbers
 below 2**53: nothing is rounded.
@@ -11,8 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from sim.units import LONGEST_NS
+
 Ints = npt.NDArray[np.int64]
 
+FAR_NS = 1 << 62
+"""146 years on: later than any run, and sums of two such instants still fit a word."""
+HALF_BITS = 32
+LOW_HALF = (1 << HALF_BITS) - 1
 LIMB = 18
 AT_ONCE = 1 << 16
 """Rows whose products are added at once: 2 x 18 + 16 bits are 52."""
@@ -21,6 +27,17 @@ AT_ONCE = 1 << 16
 def dot(left: Ints, right: Ints) -> int:
     """The sum of their products, exactly."""
     return sum(sums_by(np.zeros(len(left), np.int64), left, right).values())
+
+
+def at_most_ns(values: npt.NDArray[np.float64], most_ns: int = LONGEST_NS) -> Ints:
+    """Whole ns of what was reckoned or drawn, and may be longer than a word holds."""
+    return np.minimum(np.rint(values), float(most_ns)).astype(np.int64)
+
+
+def total(values: Ints) -> int:
+    """The sum of whole numbers, exactly: of their lower and upper halves apart."""
+    low, high = (int(half.sum()) for half in (values & LOW_HALF, values >> HALF_BITS))
+    return (high << HALF_BITS) + low
 
 
 def sums_by(codes: Ints, left: Ints, right: Ints) -> dict[int, int]:

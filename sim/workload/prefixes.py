@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.units import NS_PER_S
+from sim.workload.exact import FAR_NS, at_most_ns
 from sim.workload.requests import CHUNK, Ints, LengthLaw, RequestChunk, RequestSource, joined, plain_chunk
 
 BLOCKS_OF_ONE = 1 << 18
@@ -228,7 +229,9 @@ class Conversations:
         begin = np.concatenate([[0], np.cumsum(counts)[:-1]])
         total = int(counts.sum())
         said, answered = law(total)
-        gaps_ns = np.rint(thinking.exponential(self.think_s, total) * NS_PER_S).astype(np.int64)
+        gaps = thinking.exponential(self.think_s, total) * NS_PER_S
+        gaps[begin] = starts_ns
+        gaps_ns = at_most_ns(gaps, FAR_NS)
         gaps_ns[begin] = starts_ns
         owner = np.repeat(np.arange(len(starts_ns)), counts)
 
@@ -239,6 +242,9 @@ class Conversations:
             return within
 
         arrival_ns = along(gaps_ns)
+        if float(gaps.max(initial=0.0)) * int(counts.max(initial=0)) > FAR_NS:
+            sums = [np.cumsum(own) for own in np.split(np.minimum(gaps, float(FAR_NS)), begin[1:])]
+            arrival_ns = np.where(np.concatenate(sums) < FAR_NS, arrival_ns, FAR_NS)
         prompt = along(said + answered) - answered
         fits = along((prompt + answered > self.most_tokens).astype(np.int64)) == 0
         return self._turns(arrival_ns, prompt, answered, first + owner, fits)
@@ -253,9 +259,10 @@ class Conversations:
             n = min(count, LONG_AT_ONCE)
             count -= n
             said, answered = law(n)
-            gaps_ns = np.rint(thinking.exponential(self.think_s, n) * NS_PER_S).astype(np.int64)
+            gaps_ns = at_most_ns(thinking.exponential(self.think_s, n) * NS_PER_S, FAR_NS)
             gaps_ns[0] *= bool(parts)
-            arrival_ns = last_ns + np.cumsum(gaps_ns)
+            is_far = last_ns + np.cumsum(gaps_ns.astype(np.float64)) >= FAR_NS
+            arrival_ns = np.where(is_far, FAR_NS, last_ns + np.cumsum(gaps_ns))
             upto = context + np.cumsum(said + answered)
             fits = upto <= self.most_tokens
             parts.append(self._turns(arrival_ns, upto - answered, answered, np.full(n, session, dtype=np.int64), fits))

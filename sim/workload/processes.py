@@ -16,14 +16,12 @@ import numpy.typing as npt
 from sim.rng import Stream
 from sim.signals.local_clock import offsets_ns
 from sim.units import DAY_NS, HOUR_NS, NS_PER_S
+from sim.workload.exact import FAR_NS
 from sim.workload.requests import CHUNK, Ints
 
 Floats = npt.NDArray[np.float64]
 Gaps = Callable[[int], Floats]
 """The next n gaps between arrivals, in s."""
-
-FAR_NS = 1 << 62
-"""Where streams end, 146 years on: sums of rare arrivals' gaps would leave int64 soon after."""
 
 
 def renewal(gaps: Gaps, size: int = CHUNK) -> Iterator[Ints]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.workload.exact import FAR_NS, at_most_ns
 from sim.workload.lengths import MOST_TOKENS
 from sim.workload.requests import Ints, RequestChunk
 from sim.workload.traces import Trace
@@ -46,7 +47,7 @@ class Replay:
     def chunks(self) -> Iterator[RequestChunk]:
         """The requests of the trace, lap by lap; see ``RequestSource.chunks``."""
         whole = self.trace.requests
-        times_ns = np.rint(whole.arrival_ns / self.rate_scale).astype(np.int64)
+        times_ns = at_most_ns(whole.arrival_ns / self.rate_scale, FAR_NS)
         prompt, output = self._lengths()
         lap_ns = int(times_ns[-1]) + max(1, int(times_ns[-1]) // max(1, len(whole) - 1))
         hashed = self.block_tokens > 0
@@ -75,7 +76,7 @@ class Replay:
                 yield chunk if len(rows) == len(whole) else chunk.take(rows)
             left = None if left is None else left - len(rows)
             lap += 1
-            over = self.until_ns is not None and lap * lap_ns + self.offset_ns >= self.until_ns
+            over = lap * lap_ns + self.offset_ns >= (FAR_NS if self.until_ns is None else self.until_ns)
             if not self.repeat or over or left == 0:
                 return
 

@@ -22,6 +22,7 @@ from sim.memo import kept_while_unchanged
 from sim.plain import as_mapping, as_text
 from sim.reading import csv_rows, lines_of, open_text, read_json
 from sim.units import NS_PER_S
+from sim.workload.exact import FAR_NS, at_most_ns
 from sim.workload.lengths import MOST_TOKENS, histogram
 from sim.workload.processes import exponential_gaps, gamma_gaps, weibull_gaps
 from sim.workload.requests import Ints, RequestChunk, plain_chunk
@@ -173,8 +174,9 @@ class Client:
         parts, last_ns = [np.zeros(0, dtype=np.int64)], start_ns
         while last_ns < end_ns:
             expected = rate * (end_ns - last_ns) / NS_PER_S
-            gaps = np.rint(draw(int(expected + 4 * expected**0.5) + 16) * NS_PER_S).astype(np.int64)
-            times_ns = last_ns + np.cumsum(gaps)
+            gaps = at_most_ns(draw(int(expected + 4 * expected**0.5) + 16) * NS_PER_S, FAR_NS)
+            within = int(np.searchsorted(last_ns + np.cumsum(gaps.astype(np.float64)), end_ns))
+            times_ns = last_ns + np.cumsum(gaps[: within + 1])
             parts.append(times_ns)
             last_ns = int(times_ns[-1])
         whole = np.concatenate(parts)

@@ -12,6 +12,7 @@ from sim.engine.courses import Course
 from sim.engine.serving.plan import Ints
 from sim.engine.serving.replicas import Pool, ReplicaGroup, Sums
 from sim.units import J_PER_NJ, NS_PER_S
+from sim.workload.exact import total
 
 Floats = npt.NDArray[np.float64]
 WRAP = 1 << 64
@@ -60,7 +61,7 @@ class Drawn:
         self._listed = None
         taken = self._pool.take_all()
         self.sums += taken if self._single else np.add.reduceat(taken, self._first, axis=0)
-        self.dynamic_nj += int(taken[:, 1].sum())
+        self.dynamic_nj += total(taken[:, 1])
 
     def note(self, now_ns: int) -> None:
         """Remembers the sums as they are at an edge of the ledger."""

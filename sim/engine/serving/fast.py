@@ -25,6 +25,7 @@ MOST_SLOTS = 1 << k.SLOT_BITS
 DONE_NS = p.ROW_COLUMNS.index("done_ns")
 DRAWN = ("active_ns", "dynamic_nj", "link_nj")
 """What a replica keeps of its work until it is asked."""
+N_ARRIVALS, NEXT_ARRIVAL = WORD_OF["n_arrivals"], WORD_OF["next_arrival"]
 NOW, IDLE_ENDS, N_ENDED, N_BACKLOG = (WORD_OF[name] for name in ("now", "idle_ends", "n_ended", "n_backlog"))
 EARLY, CLOSED, INSTANTS, SINCE = (WORD_OF[name] for name in ("early", "closed", "instants", "since_ns"))
 
@@ -48,6 +49,7 @@ class FastPool:
         self._counted = dict.fromkeys(p.COUNTS, 0)
         self._taken: list[Ints] = []
         self._put_off_ns: int | None = None
+        self._request_ns = 0  # at most, of those that the counts have in ``waiting_area_ns`` or ``running_area_ns``
         self.passed = 0
         """At how many instants it stopped by itself in the last ``advance``, if that was not put off; none is within a
         run of iterations."""
@@ -97,10 +99,13 @@ class FastPool:
         self._words[IDLE_ENDS], self._words[SINCE] = idle_ends, since_ns
         first = len(self._taken)
         self._feed.ask_again()
-        while (reason := call(self._address, k.ADVANCE, until_ns)) != k.DONE:
-            if reason == k.NEED_ARRIVALS:
-                self._feed.fetch(until_ns)
-                self._drain_counts()
+        reach_ns = self._countable(until_ns)
+        while (reason := call(self._address, k.ADVANCE, reach_ns)) != k.DONE or reach_ns == self._words[NOW] < until_ns:
+            if reason in (k.DONE, k.NEED_ARRIVALS):
+                if reason == k.NEED_ARRIVALS:
+                    self._feed.fetch(until_ns)
+                    self._drain_counts()
+                reach_ns = self._countable(until_ns)
             elif reason == k.NEED_SLOTS:
                 self._grow_slots()
             elif reason == k.NEED_FUTURE:
@@ -112,6 +117,17 @@ class FastPool:
             else:
                 self._flush_rows()
         self._put_in_order(first)
+
+    def _countable(self, until_ns: int) -> int:
+        """How far time may pass at once, so that the requests that are here or known to come, times ns, fit a word with
+        those of before, which are taken out of it where they would not."""
+        pool, now_ns = self._pool, self._words[NOW]
+        requests = int(pool["n_slots"]) - int(pool["n_free"]) + self._words[N_ARRIVALS] - self._words[NEXT_ARRIVAL] + 1
+        if self._request_ns + requests * (until_ns - now_ns) > k.NEVER:
+            self._drain_counts()
+        reach_ns = min(until_ns, now_ns + k.NEVER // requests)
+        self._request_ns += requests * (reach_ns - now_ns)
+        return reach_ns
 
     def next_event_ns(self) -> int:
         """The earliest instant at which anything can happen by itself, or -1. Cuts no run short."""
@@ -255,7 +271,12 @@ class FastPool:
         at_ns = self._put_off_ns
         if at_ns is not None and self._feed.is_known_from(at_ns):
             return False
-        return not self.in_system and self.next_event_ns() < 0
+        if self.in_system:
+            return False
+        if self._words[NEXT_ARRIVAL] == self._words[N_ARRIVALS] and not self._words[CLOSED]:
+            self._feed.fetch_once()
+        following = self._words[NEXT_ARRIVAL]
+        return following == self._words[N_ARRIVALS] or bool(self._rows["arrivals"]["at_ns"][following] == k.NEVER)
 
     @property
     def backlog(self) -> int:
@@ -348,10 +369,14 @@ class FastPool:
 
     def _drain_counts(self) -> None:
         """Sums move to Python's integers with every chunk of arrivals, so that none of them can overflow."""
-        counted = dict(zip(p.COUNTS, self._memory.counts.tolist(), strict=True))
+        names = (*p.COUNTS, *(f"{name}_high" for name in p.WIDE))
+        counted = dict(zip(names, self._memory.counts.tolist(), strict=True))
+        for name in p.WIDE:
+            counted[name] += counted.pop(f"{name}_high") << p.HALF_BITS
         peak = counted["peak_blocks"]
         for name, count in counted.items():
             self._counted[name] += count
         self._counted["peak_blocks"] = peak
         self._memory.counts[:] = 0
+        self._request_ns = 0
         self._pool["counts"]["peak_blocks"] = peak

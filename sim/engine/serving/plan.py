@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.units import NS_PER_S
+from sim.errors import RunError
+from sim.units import NS_PER_S, SECONDS_PER_HOUR, SECONDS_PER_NS
 from sim.workload import routers
 from sim.workload.routers import Router, draw
 from sim.workload.serving_records import ROW_COLUMNS, SKETCH_BITS, SKETCH_SIZE, SKETCHES, sketch_bucket
@@ -27,6 +28,10 @@ Ints = npt.NDArray[np.int64]
 
 FRACTION_BITS = 16
 """Iteration times are integers of 2**-16 ns; what is left below a nanosecond is carried to the next iteration."""
+
+MOST_BITS = 62
+LONGEST_S = (1 << MOST_BITS - FRACTION_BITS) * SECONDS_PER_NS
+"""What is counted in such parts of a ns, an iteration or a hand-over, takes less: 19 h."""
 
 COMPUTE, MEMORY, CAPPED, ENERGY = range(4)
 """Rows of a cost: the three times of which the longest counts (2**-16 ns), and the dynamic energy (nJ)."""
@@ -79,6 +84,9 @@ class StepCost:
     def of(cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], ranks: int = 1) -> StepCost:
         """The cost from seconds and joules in the same shapes."""
         per = np.array([NS_PER_S << FRACTION_BITS] * 3 + [NS_PER_S], dtype=np.float64)
+        if not float(np.max(table * per)) < 2.0**MOST_BITS:
+            longest = f"{np.max(table[:, :, :ENERGY]) / SECONDS_PER_HOUR:.3g} h and {np.max(table[:, :, ENERGY]):.3g} J"
+            raise RunError(f"a full iteration takes up to {longest}, more than can be counted")
         whole = np.rint(table * per).astype(np.int64)
         least = np.array([1 << FRACTION_BITS, 0, 0, 0])
         whole[:, 1:] = np.maximum(whole[:, 1:], least)
@@ -208,6 +216,23 @@ COUNTS = (
     "itl_count",  # gaps between tokens, of completed requests
     "step_gap_count",  # gaps between steps that bring tokens, of completed requests
 )
+
+
+WIDE = (
+    "ttft_ns",
+    "tpot_ns",
+    "itl_ns",
+    "e2e_ns",
+    "queueing_ns",
+    "prefill_share_ns",
+    "decode_share_ns",
+    "prefill_share_nj",
+    "decode_share_nj",
+)
+"""Those of which a request brings so much that few of them pass 2**63: 100,000 that have waited for a week, or 2.6 MWh.
+The kernel adds the lower and the upper halves of their words apart."""
+HALF_BITS = 32
+LOW_HALF = (1 << HALF_BITS) - 1
 
 
 def largest_request(roles: Sequence[int], blocks: Sequence[int]) -> int:

@@ -237,8 +237,9 @@ class Finished(Record, ints=p.ROW_COLUMNS):
     """A finished request, as it is told to others."""
 
 
-class Counts(Record, ints=p.COUNTS):
-    """What is counted, taken by ``fast`` now and then so that no sum overflows."""
+class Counts(Record, ints=[*p.COUNTS, *(f"{name}_high" for name in p.WIDE)]):
+    """What is counted, taken by ``fast`` now and then so that no sum overflows; of ``plan.WIDE`` the lower halves and,
+    by themselves, the upper ones."""
 
 
 class Pool(Record, ints=[field.name for field in fields(p.Settings) if field.name != "accept"]):

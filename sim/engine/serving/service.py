@@ -341,7 +341,7 @@ class ServingService:
     @property
     def _is_over(self) -> bool:
         """Whether nothing is left to be done, nor will anything come."""
-        return self._all_fed and self._pool.is_over
+        return (self._all_fed or self._plan.settings.concurrency > 0) and self._pool.is_over
 
     def _over_before(self, next_ns: int | None) -> int | None:
         """When the last request is over, if that is before anything else happens, at ``next_ns``; else None.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sim.rng import Stream
 from sim.units import NS_PER_S
-from sim.workload.exact import dot
+from sim.workload.exact import at_most_ns, dot
 from sim.workload.jobs.arriving import Submissions
 from sim.workload.jobs.limits import LimitLaw
 from sim.workload.jobs.runtimes import RunLaw, mean_s
@@ -178,7 +178,7 @@ class JobLaw:
             if one.ends.early:
                 run_s = np.where(ended > 0, run_s * self._rng(f"{one.name}/early").random(len(rows)), run_s)
             state[rows] = np.array([RECORDED.index(name) for name in ("completed", "failed", "cancelled")])[ended]
-            run_ns[rows] = np.maximum(1, np.rint(run_s * NS_PER_S)).astype(np.int64)
+            run_ns[rows] = np.maximum(1, at_most_ns(run_s * NS_PER_S))
         return _Bodies(kind, milli, run_ns, self.limits(run_ns, self._rng("limits")), state)
 
     def _table(self, submit_ns: Ints, bodies: _Bodies) -> JobTable:
@@ -192,9 +192,8 @@ class JobLaw:
         queues, types = _codes(kind.queue for kind in self.kinds), _codes(kind.gpu_type for kind in self.kinds)
         chosen = {name: self._rng(name).random((2, count)) for name in ("spot", "deadlines", "slack", "elastic")}
         late = np.array([(k.deadlines.share, k.deadlines.low, k.deadlines.high) for k in self.kinds])[bodies.kind].T
-        due = submit_ns + np.ceil(bodies.run_ns * (late[1] + (late[2] - late[1]) * chosen["deadlines"][1])).astype(
-            np.int64
-        )
+        slack = np.ceil(bodies.run_ns * (late[1] + (late[2] - late[1]) * chosen["deadlines"][1]))
+        due = submit_ns + at_most_ns(slack)
         grows = np.array([(k.elastic.share, k.elastic.least, k.elastic.most) for k in self.kinds])[bodies.kind].T
         elastic = (chosen["elastic"][0] < grows[0]) & (gpus > 0) & (part == 0)
         return JobTable(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.units import MINUTE_NS
+from sim.workload.exact import at_most_ns
 from sim.workload.jobs.table import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -67,7 +68,7 @@ class Multiple:
 
     def __call__(self, run_ns: Ints, rng: np.random.Generator) -> Ints:
         """At least the runs."""
-        return np.ceil(run_ns * (1.0 + (self.most - 1.0) * rng.random(len(run_ns)))).astype(np.int64)
+        return at_most_ns(np.ceil(run_ns * (1.0 + (self.most - 1.0) * rng.random(len(run_ns)))))
 
 
 @dataclass(frozen=True)

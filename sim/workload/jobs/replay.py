@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sim.errors import InputError, Problem
+from sim.workload.exact import FAR_NS, at_most_ns
 from sim.workload.jobs.cells import Bools, Ints
 from sim.workload.jobs.states import CODE
 from sim.workload.jobs.table import UNKNOWN, JobTable
@@ -159,7 +160,7 @@ def _refuse(table: JobTable, file: str, unsaid: list[tuple[str, Bools]]) -> None
 
 
 def _scaled(times: Ints, rate_scale: float) -> Ints:
-    return times if rate_scale == 1.0 else np.rint(times / rate_scale).astype(np.int64)
+    return times if rate_scale == 1.0 else at_most_ns(times / rate_scale, FAR_NS)
 
 
 def _moved(table: JobTable, submit: Ints, *, recorded: bool) -> dict[str, Any]:

@@ -61,10 +61,14 @@ def finish(pool, request, status):
         counts.rejected += 1
     else:
         counts.timed_out += 1
-    counts.prefill_share_ns += request.prefill_ns
-    counts.decode_share_ns += request.decode_ns
-    counts.prefill_share_nj += request.prefill_nj
-    counts.decode_share_nj += request.decode_nj
+    counts.prefill_share_ns += request.prefill_ns & p.LOW_HALF
+    counts.prefill_share_ns_high += request.prefill_ns >> p.HALF_BITS
+    counts.decode_share_ns += request.decode_ns & p.LOW_HALF
+    counts.decode_share_ns_high += request.decode_ns >> p.HALF_BITS
+    counts.prefill_share_nj += request.prefill_nj & p.LOW_HALF
+    counts.prefill_share_nj_high += request.prefill_nj >> p.HALF_BITS
+    counts.decode_share_nj += request.decode_nj & p.LOW_HALF
+    counts.decode_share_nj_high += request.decode_nj >> p.HALF_BITS
     if pool.rows:
         tell(pool, request, status)
     request.where, request.decodes = AWAY, 0
@@ -114,13 +118,18 @@ def judge(pool, request):
         counts.wasted_tokens += output_of(pool, request) - output
     ttft, e2e = request.first_ns - request.arrival_ns, now - request.arrival_ns
     queueing = request.scheduled_ns - request.arrival_ns
-    counts.ttft_ns += ttft
+    counts.ttft_ns += ttft & p.LOW_HALF
+    counts.ttft_ns_high += ttft >> p.HALF_BITS
     observe(pool, TTFT, ttft, 1)
-    counts.e2e_ns += e2e
+    counts.e2e_ns += e2e & p.LOW_HALF
+    counts.e2e_ns_high += e2e >> p.HALF_BITS
     observe(pool, E2E, e2e, 1)
-    counts.queueing_ns += queueing
+    counts.queueing_ns += queueing & p.LOW_HALF
+    counts.queueing_ns_high += queueing >> p.HALF_BITS
     observe(pool, QUEUEING, queueing, 1)
-    counts.itl_ns += now - request.first_ns
+    decoding = now - request.first_ns
+    counts.itl_ns += decoding & p.LOW_HALF
+    counts.itl_ns_high += decoding >> p.HALF_BITS
     gaps = request.emitted - 1
     counts.itl_count += gaps
     if not pool.draft_tokens:
@@ -129,8 +138,9 @@ def judge(pool, request):
         counts.step_gap_count += pool.more[request.slot].steps
     tpot = np.int64(0)
     if output > 1:
-        tpot = (now - request.first_ns) // (output - 1)
-        counts.tpot_ns += tpot
+        tpot = decoding // (output - 1)
+        counts.tpot_ns += tpot & p.LOW_HALF
+        counts.tpot_ns_high += tpot >> p.HALF_BITS
         counts.tpot_count += 1
         observe(pool, TPOT, tpot, 1)
     good = (pool.slo_ttft_ns < 0 or ttft <= pool.slo_ttft_ns) and (pool.slo_tpot_ns < 0 or tpot <= pool.slo_tpot_ns)

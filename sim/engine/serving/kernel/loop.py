@@ -150,8 +150,12 @@ def advance(pool, until):
                 look_ahead(pool)
             begin_touched(pool)
             continue
-        if now == NEVER and pool.idle_ends and pool.n_free == pool.n_slots:
-            return DONE
+        if pool.idle_ends and pool.n_free == pool.n_slots:  # what may still be due is due to nobody
+            nothing_known = pool.next_arrival == pool.n_arrivals
+            if nothing_known and not pool.closed:
+                return NEED_ARRIVALS
+            if nothing_known or now == NEVER:
+                return DONE
         if now > until:
             break
         if are_apart(pool, now, until):

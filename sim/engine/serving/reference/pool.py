@@ -69,7 +69,7 @@ class ReferencePool:
             state.began = True
             for _ in range(state.settings.concurrency):
                 state.push(state.now, USER, None)
-        while (now := state.next_ns()) is not None and now <= until_ns:
+        while not (idle_ends and self.is_over) and (now := state.next_ns()) is not None and now <= until_ns:
             state.instants += now > state.now
             state.pass_to(now)
             for replica in state.replicas:
@@ -80,7 +80,7 @@ class ReferencePool:
             while not state.settings.concurrency and state.peek() == now:
                 arrive(state, state.arrivals.popleft())
             begin_iterations(state)
-        if not (idle_ends and now is None and not state.live):
+        if not (idle_ends and self.is_over):
             state.pass_to(until_ns)
         self.passed = state.instants - before
         return state.now
@@ -191,7 +191,7 @@ class ReferencePool:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to be done, nor will anything come."""
-        return not self.in_system and self.next_event_ns() < 0
+        return not self.in_system and self._state.peek() is None
 
     @property
     def backlog(self) -> int:
