@@ -382,3 +382,5 @@ def test_the_largest_users_stand_with_the_sum_of_the_others_and_the_currency() -
     assert [line[0] for line in users] == ["u0", "u1", "u2", "u3", "u4", "(7 others)"]
     assert users[-1][1:] == ["12", "13.00 kWh", "3.5"]
     assert [line[0] for line in queues] == ["u0", "u1", "u2", "u3", "u4", "u5"]
+    nobody = [{"name": name, "jobs": 1, "energy_kwh": 1.0} for name in ("(unknown)", "(keyboard)")]
+    assert attribution_grids({"attribution": told | {"by_user": nobody, "by_queue": []}}) == []
