@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from tests.commands import coldaisle
 from tests.small import small
@@ -128,3 +129,17 @@ def test_the_help_of_a_command_flows_as_wide_as_the_terminal(tmp_path: Path, mon
         for line, following in pairwise(lines):
             if line and following:
                 assert len(f"{line} {following.split()[0]}") > 78
+
+
+def test_a_board_without_kernels_says_how_else_to_describe_its_service() -> None:
+    """TPUs have no law of kernels: who compares them with GPUs is told what to write."""
+    with pytest.raises(InputError) as caught:
+        load_scenario(
+            "chat-service",
+            {
+                "cluster.nodes.0": "{profile: tpu-v5p-host, count: 2}",
+                "workloads.chat.precision": "{weights: bf16}",
+                "workloads.chat.replicas.tensor_parallel": "4",
+            },
+        )
+    assert "describe the service by its times (kind: inference)" in str(caught.value)

@@ -40,11 +40,15 @@ class Table:
                 raise InputError.one(self.file, f"has a line of more than {LONGEST_LINE:,} characters", line=number)
             yield line
 
-    def column(self, wanted: str) -> int:
-        """Index of the column called ``wanted``; an ``InputError`` that lists the columns there are, if none is."""
+    def column(self, wanted: str, named_by: str = "") -> int:
+        """Index of the column called ``wanted``; an ``InputError`` that lists the columns there are, if none is.
+
+        ``named_by`` is the field of the scenario that names it.
+        """
         if wanted not in self.names:
             known = ", ".join(self.names)
-            raise InputError.one(self.file, f"has no column '{wanted}'; its columns are: {known}", line=1)
+            remedy = f"; '{named_by}:' says which to take" if named_by else ""
+            raise InputError.one(self.file, f"has no column '{wanted}'; its columns are: {known}{remedy}", line=1)
         return self._only(wanted)
 
     def _only(self, name: str) -> int:

@@ -57,8 +57,8 @@ def read_plain(
 
 def _csv_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
     with open_table(path) as table:
-        times = table.times(table.column(time_column), labels)
-        return collect(table, times, [table.column(column)]).rows(at_end=labels.at_end())
+        times = table.times(table.column(time_column, "time_column"), labels)
+        return collect(table, times, [table.column(column, "column")]).rows(at_end=labels.at_end())
 
 
 def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
