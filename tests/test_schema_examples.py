@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +19,7 @@ def specs(of: type[Spec]) -> Iterator[type[Spec]]:
         yield from specs(spec)
 
 
-def offered() -> Iterator[tuple[str, object, object]]:
+def offered() -> Iterator[tuple[str, Any, object]]:
     """Each example of a field of a spec: the field's path, its type, and the example."""
     for module in pkgutil.iter_modules(sim.spec.__path__):
         importlib.import_module(f"sim.spec.{module.name}")

@@ -186,7 +186,7 @@ def _largest(shares: Shares, plan: AccountingPlan) -> list[dict[str, Any]]:
 def attribution_grids(summary: Mapping[str, Any]) -> list[Grid]:
     """The largest users, accounts and queues, where there are several and some are known, and the others summed."""
     found = summary.get("attribution", {f"by_{word}": () for word in SHARERS})
-    tables = []
+    tables: list[Grid] = []
     for word in SHARERS:
         rows = found[f"by_{word}"]
         if len(rows) > 1 and any(not str(row["name"]).startswith("(") for row in rows):

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO
 
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
 from sim.reading import open_text
-from sim.signals.complaints import Complaints
 from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.units import NS_PER_S
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.reading import open_text, read_text
-from sim.signals.complaints import Complaints
 
 Floats = npt.NDArray[np.float64]
 

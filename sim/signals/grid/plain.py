@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.instants import EPOCH, LocalClock, named_zone
 from sim.reading import read_parquet
-from sim.signals.complaints import Complaints
 from sim.signals.csv_table import open_table
 from sim.signals.gaps import GapReport, Rows
 from sim.signals.grid.cells import MOST_ROWS, collect
