@@ -394,7 +394,8 @@ def test_what_ends_and_what_is_burnt_are_no_capital_goods_and_sites_without_a_ma
     by_item = {row.item: row for row in of_all if row.scope == "3"}
     litres = 0.5 * (0.25 * 30.0 + 0.02 * 100.0)  # half an hour at 30 kW: a line through 27 L/h full and 14.5 L/h half
     fuel = by_item["making and moving the fuel burnt on site"]
-    assert (fuel.category[0], fuel.value) == ("3", pytest.approx(0.6 * litres))
+    assert fuel.category.startswith("3 ")
+    assert fuel.value == pytest.approx(0.6 * litres)
     assert by_item["end of life, this run's share"].category.startswith("5 ")
     assert by_item["made, this run's share: gpu"].category.startswith("2 ")
     numbered = [int(row.category.split()[0]) for row in by_item.values() if row.category.split()[0].isdigit()]

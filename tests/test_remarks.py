@@ -96,6 +96,13 @@ def test_an_sci_of_more_than_its_unit_counts_says_of_what_more() -> None:
     assert load_scenario(scenario).remarks() == []
 
 
+def test_a_trace_that_begins_after_the_run_keeps_nothing_and_says_so() -> None:
+    whole = load_scenario("gb300-rack")
+    assert not [line for line in whole.remarks() if ".trace" in line]
+    (told,) = [line for line in load_scenario("gb300-rack", {"duration": "30 min"}).remarks() if ".trace" in line]
+    assert told == "workloads.pretrain.trace.start: 1 h is past the end of the run: no power is kept"
+
+
 def test_a_route_counts_all_that_it_leads_to() -> None:
     loaded = load_scenario("geo-shifted-service", {"accounting.functional_unit": "{of: chat, per: request}"})
     assert loaded.remarks() == []

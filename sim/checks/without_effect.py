@@ -1,6 +1,8 @@
-"""What follows a signal that is one number all the time, and so does nothing, or always the same: it is run, and told.
+"""What is asked for and comes to nothing: it is run, and told.
 
-So is an SCI whose unit of work is that of some workloads, while the carbon of all stands above it.
+Who follows a signal that is one number all the time does nothing, or always the same; a trace of power that begins
+after the run keeps nothing. So is told an SCI whose unit of work is that of some workloads, while the carbon of all
+stands above it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ WRITTEN = {"carbon": "intensity", "marginal": "marginal", "price": "price"}
 
 
 def remarks(resolved: Resolved) -> Iterator[str]:
-    """A line for each that follows what never changes where it stands, and for an SCI of a part of the work."""
+    """A line for each that follows what never changes where it stands, for a trace past the run's end, and for an SCI
+    of a part of the work."""
     scenario = resolved.scenario
     grids = {name: place.grid for name, place in scenario.places.items()}
     for path, place in resolved.parts.places.items():
@@ -33,6 +36,9 @@ def remarks(resolved: Resolved) -> Iterator[str]:
         schedule = job.schedule
         if schedule is not None and _steady(grids[resolved.sites[resolved.pool(name)]], schedule.signal):
             yield _told(("workloads", name, "schedule"), schedule.signal, "no hour is better than another")
+        if job.trace is not None and scenario.duration_ns is not None and int(job.trace.start) >= scenario.duration_ns:
+            path = joined(("workloads", name, "trace", "start"))
+            yield f"{path}: {job.trace.start.text} is past the end of the run: no power is kept"
     for i, policy in resolved.caps.items():
         compared = policy.condition.compared if policy.condition is not None else None
         sites = {resolved.sites[capped.pool] for capped in resolved.held[i]}
