@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from sim.errors import InputError
@@ -85,6 +86,21 @@ def test_who_follows_a_signal_is_told_that_it_never_changes(what: str, says: str
 @pytest.mark.parametrize("what", ["self-consumption", "daily"])
 def test_who_follows_none_is_told_nothing(what: str) -> None:
     assert load_scenario(asked(what)).remarks() == []
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_series_without_its_column_says_which_field_names_it(suffix: str, tmp_path: Path) -> None:
+    when = pd.date_range("2022-07-04", periods=3, freq="6h", tz="UTC")
+    frame = pd.DataFrame({"Interval Start": when, "carbon_intensity": [1.0, 2.0, 3.0]})
+    path = tmp_path / f"grid.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path, index=False)
+    scenario = small()
+    scenario["site"]["grid"]["intensity"] = {"kind": "series", "file": str(path), "unit": "1 gCO2e/kWh"}
+    with pytest.raises(InputError, match=r"no column 'datetime_utc'.*'time_column:' says which to take"):
+        load_scenario(scenario)
+    scenario["site"]["grid"]["intensity"] |= {"time_column": "Interval Start", "column": "ci"}
+    with pytest.raises(InputError, match=r"no column 'ci'.*'column:' says which to take"):
+        load_scenario(scenario)
 
 
 def test_an_sci_of_more_than_its_unit_counts_says_of_what_more() -> None:

@@ -66,7 +66,7 @@ def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> 
     import pyarrow.compute as pc
 
     file = str(path)
-    table: Any = read_parquet(path, columns=[time_column, column])
+    table: Any = read_parquet(path, columns=[time_column, column], named_by=("time_column", "column"))
     if len(table) > MOST_ROWS:
         raise InputError.one(file, f"has more than {MOST_ROWS:,} rows; give fewer, coarser ones")
     try:
