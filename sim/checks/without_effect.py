@@ -37,8 +37,8 @@ def remarks(resolved: Resolved) -> Iterator[str]:
         if schedule is not None and _steady(grids[resolved.sites[resolved.pool(name)]], schedule.signal):
             yield _told(("workloads", name, "schedule"), schedule.signal, "no hour is better than another")
         if job.trace is not None and scenario.duration_ns is not None and int(job.trace.start) >= scenario.duration_ns:
-            path = joined(("workloads", name, "trace", "start"))
-            yield f"{path}: {job.trace.start.text} is past the end of the run: no power is kept"
+            at = joined(("workloads", name, "trace", "start"))
+            yield f"{at}: {job.trace.start.text} is past the end of the run: no power is kept"
     for i, policy in resolved.caps.items():
         compared = policy.condition.compared if policy.condition is not None else None
         sites = {resolved.sites[capped.pool] for capped in resolved.held[i]}
