@@ -221,6 +221,14 @@ def _once(read: Callable[[object], Any], of: Kinds) -> Callable[[object], Any]:
     return lambda value: value if isinstance(value, of) else read(value)
 
 
+def _shares_within(bounds: Range) -> list[str]:
+    """Examples of a number without a unit that a field takes: what an editor offers must be no mistake."""
+    low, high = bounds.low if bounds.low is not None else -inf, bounds.high if bounds.high is not None else inf
+    return [
+        text for text, value in (("0.85", 0.85), ("0.3", 0.3), ("30 %", 0.3), ("1.2", 1.2)) if low <= value <= high
+    ][:2]
+
+
 def _field(
     read: Callable[[object], Any],
     dimension: str,
@@ -230,11 +238,13 @@ def _field(
     low: float | None = 0.0,
     high: float | None = None,
     possible: Possible | None = None,
+    example: str | None = None,
 ) -> tuple[Any, ...]:
-    example = units.example(dimension)
     kinds = ["string", "number"] if dimension == "fraction" or or_share else ["string"]
-    schema = {"type": kinds, "description": f"{dimension}, e.g. '{example}'", "examples": [example]}
     bounds = Range.of(dimension, low, high, possible)
+    examples = [example or units.example(dimension)] if dimension != "fraction" else _shares_within(bounds)
+    told = " or ".join(f"'{one}'" for one in examples)
+    schema = {"type": kinds, "description": f"{dimension}, e.g. {told}", "examples": examples}
     return PlainValidator(_once(read, of)), PlainSerializer(_text), WithJsonSchema(schema), bounds
 
 
@@ -245,9 +255,11 @@ def _quantity(
     above: float | None = None,
     high: float | None = None,
     possible: Possible | None = None,
+    example: str | None = None,
 ) -> tuple[Any, ...]:
     read = _reader(dimension, low, above, high, possible)
-    return _field(read, dimension, low=above if above is not None else low, high=high, possible=possible)
+    least = above if above is not None else low
+    return _field(read, dimension, low=least, high=high, possible=possible, example=example)
 
 
 Power = Annotated[Quantity, *_quantity("power")]
@@ -257,6 +269,8 @@ PositiveDevicePower = Annotated[Quantity, *_quantity("power", above=0.0, possibl
 NodePower = Annotated[Quantity, *_quantity("power", possible=NODE_POWER)]
 """Of a whole node, or of a part of it."""
 PositivePower = Annotated[Quantity, *_quantity("power", above=0.0)]
+EnergyOverTime = Annotated[Quantity, *_quantity("power", above=0.0, example="40 GWh/year")]
+"""Of a contract: a mean power, as contracts write it."""
 Energy = Annotated[Quantity, *_quantity("energy")]
 PositiveEnergy = Annotated[Quantity, *_quantity("energy", above=0.0)]
 CarbonIntensity = Annotated[Quantity, *_quantity("carbon intensity")]
@@ -308,9 +322,12 @@ Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanos
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration", Nanoseconds)]
 LookInterval = Annotated[Nanoseconds, *_field(_duration_reader(10_000_000), "duration", Nanoseconds)]
 """How often a rule looks, 10 ms at the least: a run of a day at every nanosecond would never end."""
-MTBF = Annotated[Quantity, *_quantity("duration", above=0.0)]
+MTBF = Annotated[Quantity, *_quantity("duration", above=0.0, example="2000 h")]
 """A mean time in s that may be longer than any run, such as one part's between failures."""
-Lifetime = Annotated[Nanoseconds, *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds, possible=LIFETIME)]
+Lifetime = Annotated[
+    Nanoseconds,
+    *_field(_duration_reader(1, LIFETIME), "duration", Nanoseconds, possible=LIFETIME, example="6 years"),
+]
 Allowance = Annotated[
     Nanoseconds | Share,
     *_field(_share_or(_duration_reader(0), 100.0), "duration", (Quantity, Nanoseconds), or_share=True),

@@ -269,8 +269,12 @@ def parse_csv(text: str, file: str) -> list[list[str]]:
     return [row for _, row in csv_rows(lines_of(io.StringIO(text, newline=""), file), file)]
 
 
-def read_parquet(path: Path, file: str | None = None, *, columns: Sequence[str] | None = None) -> pa.Table:
+def read_parquet(
+    path: Path, file: str | None = None, *, columns: Sequence[str] | None = None, named_by: Sequence[str] = ()
+) -> pa.Table:
     """The Parquet table in ``path``, or these of its columns. Raises ``InputError``.
+
+    ``named_by`` are the fields of the scenario that name the columns.
 
     A small file can stand for a huge table, since it may name one long text a million times: texts are first read by
     reference, and written out only where all of them fit.
@@ -287,7 +291,9 @@ def read_parquet(path: Path, file: str | None = None, *, columns: Sequence[str] 
             wanted = list(columns) if columns is not None else schema.names
             absent = [column for column in wanted if column not in schema.names]
             if absent:
-                raise InputError.one(name, f"has no column '{absent[0]}'; its columns are: {', '.join(schema.names)}")
+                remedy = f"; '{named_by[wanted.index(absent[0])]}:' says which to take" if named_by else ""
+                known = ", ".join(schema.names)
+                raise InputError.one(name, f"has no column '{absent[0]}'; its columns are: {known}{remedy}")
             if rows * max(1, len(wanted)) > MOST_CELLS:
                 raise InputError.one(name, f"holds {rows:,} rows of {len(wanted)} columns, more than can be read")
             texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]

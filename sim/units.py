@@ -108,7 +108,7 @@ _EXAMPLE = {
     "energy per byte": "60 pJ/B",
     "power per byte": "0.1 W/GB",
     "power ramp": "500 W/s",
-    "fraction": "0.85 or 85 %",
+    "fraction": "0.85",
     "length": "100 m",
     "area": "814 mm2",
     "speed": "3.5 m/s",
@@ -130,8 +130,8 @@ def example(dimension: str) -> str:
 
 def _like(dimension: str) -> str:
     """How it may be written, in quotes. Durations go from ns to years: two examples tell how both are spelt."""
-    long = " or '6 years'" if dimension == "duration" else ""
-    return f"'{_EXAMPLE[dimension]}'{long}"
+    other = {"duration": " or '6 years'", "fraction": " or '85 %'"}.get(dimension, "")
+    return f"'{_EXAMPLE[dimension]}'{other}"
 
 
 def _a(dimension: str) -> str:

@@ -258,6 +258,15 @@ def _in_plain_words(error: ErrorDetails) -> str:
     return error["msg"] if said is None else said.format(**bounds)
 
 
+def first_in_plain_words(error: ValidationError) -> str:
+    """What is wrong first of all, of a value that stands alone, such as an option's."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    said = _in_plain_words(first)
+    return f"{said}, and is {first['input']}" if first["type"] in _BOUNDS else said
+
+
 def _told_by(error: ErrorDetails) -> str:
     """The field that tells the members of a union apart: ``kind``, or ``law``."""
     named = str(error.get("ctx", {}).get("discriminator", "")).strip("'")

@@ -370,3 +370,17 @@ def test_tables_of_items_of_a_list_have_their_columns_once() -> None:
     ((header, lines),) = attribution_grids({"attribution": attribution})
     assert header == ["user", "jobs", "energy", "carbon"]
     assert lines == [["ann", "3", "2 kWh", "1 kg"], ["bob", "1", "", ""]]
+
+
+def test_the_largest_users_stand_with_the_sum_of_the_others_and_the_currency() -> None:
+    """A table of five that says nothing of the sixth reads as if there were five; money without a currency is none."""
+    rows = [{"name": f"u{i}", "jobs": 1, "energy_kwh": 10.0 - i, "cost": 1.0} for i in range(8)]
+    rows += [{"name": "(4 others)", "jobs": 9, "energy_kwh": 1.0, "cost": 0.5}]
+    told = {"by_user": rows, "by_account": [], "by_queue": rows[:6], "currency": "EUR"}
+    (header, users), (_, queues) = attribution_grids({"attribution": told})
+    assert header == ["user", "jobs", "energy", "cost, EUR"]
+    assert [line[0] for line in users] == ["u0", "u1", "u2", "u3", "u4", "(7 others)"]
+    assert users[-1][1:] == ["12", "13.00 kWh", "3.5"]
+    assert [line[0] for line in queues] == ["u0", "u1", "u2", "u3", "u4", "u5"]
+    nobody = [{"name": name, "jobs": 1, "energy_kwh": 1.0} for name in ("(unknown)", "(keyboard)")]
+    assert attribution_grids({"attribution": told | {"by_user": nobody, "by_queue": []}}) == []

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.results.files import to_yaml
-from sim.signals.complaints import Complaints
 from sim.signals.grid.eia import read_eia
 from sim.signals.grid.electricity_maps import read_electricity_maps
 from sim.signals.grid.plain import read_plain

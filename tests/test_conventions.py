@@ -19,6 +19,7 @@ from sim.loading.scenario import load_scenario
 from sim.profiles.catalog import Catalog, shipped_folder
 from sim.profiles.conventions import PARTS, ConventionProfile, PerModule
 from sim.report.run import report
+from sim.results.conventions import convention_remarks
 from sim.results.results import Results
 from sim.units import J_PER_KWH
 from tests.commands import coldaisle
@@ -250,6 +251,13 @@ def test_scope_2_by_market_takes_the_residual_mix(run: Results) -> None:
     assert told["carbon_of_a_kwh"] == "market"
     assert told["counted"]["operational_kg"] == pytest.approx(0.5 * told["counted"]["facility_kwh"], rel=1e-9)
     assert told["counted"]["operational_kg"] == by_market["carbon_kg"]["operational_market"]
+    assert by_market["carbon_kg"]["total"] != pytest.approx(told["counted"]["total_kg"], rel=1e-6)
+    assert "at the carbon of the location: this table has what it counts" in next(convention_remarks(by_market))
+    by_location = counted(run, "ghg-protocol-location")
+    assert by_location["carbon_kg"]["total"] == pytest.approx(
+        by_location["convention"]["counted"]["total_kg"], rel=1e-9
+    )
+    assert "this table" not in next(convention_remarks(by_location))
 
 
 def test_google_s_parts_are_the_meters_of_their_hours(run: Results) -> None:

@@ -237,6 +237,25 @@ def test_openmetrics_has_every_number_of_the_summary_once(name: str) -> None:
     assert values == sorted(leaves(run.summary))
 
 
+@pytest.mark.parametrize("name", RUNS)
+def test_a_label_is_called_by_what_it_tells_apart_and_the_words_end(name: str) -> None:
+    """``user="ann"`` and not ``user_gpu_hours="ann"``; "IT energy of each workload" and not "IT energy of"."""
+    for family, told in openmetrics.families(run_of(name).summary).items():
+        names = {label for labels, *_ in told.samples for label, _ in labels}
+        assert not [one for one in names if re.search(r"_(s|kwh|kg|l|w|gb|hours|cost)$", one)], family
+        if names - {"site"}:
+            assert not re.search(r" (of|by|for|while)(,|$)", told.help), family
+
+
+def test_destinations_of_a_route_have_a_label_of_their_own() -> None:
+    summary = sim.run("geo-shifted-service", set={"duration": "10 min"}).summary
+    found = openmetrics.families(summary)
+    assert {label for labels, *_ in found["coldaisle_routes_requests"].samples for label, _ in labels} == {
+        "route",
+        "workload",
+    }
+
+
 @pytest.mark.parametrize("name", ["small", "rows", "training", "two sites"])
 def test_power_over_time_adds_up_to_the_ledger(name: str) -> None:
     """The history of OpenMetrics and the counters of the trace, integrated over their bins, are the ledger's energy."""
@@ -351,6 +370,39 @@ def test_the_items_of_scope_3_add_up_and_nothing_unknown_is_zero(name: str) -> N
     if len(run.sites) > 1:
         located = [row.value for row in table if row.site != ghg.ALL and row.category == "location-based"]
         assert math.fsum(filter(None, located)) == pytest.approx(scopes["scope_2_location"], rel=LAST_DIGITS)
+
+
+def test_what_ends_and_what_is_burnt_are_no_capital_goods_and_sites_without_a_market_are_named(tmp_path: Path) -> None:
+    """Cradle to gate is category 2; making and moving fuel is 3, the treatment of what is thrown away 5."""
+    scenario = small()
+    site = scenario.pop("site")
+    tests = {"every": "1 d", "duration": "30 min", "load": "30 %", "into": "load-bank"}
+    diesel = {
+        "kind": "diesel",
+        "capacity": "100 kW",
+        "minimum_load": "30 %",
+        "fuel": {"full": "0.27 L/kWh", "half": "0.29 L/kWh"},
+    }
+    units = [{"kind": "connection", "export_limit": "0 W"}, diesel | {"fuel_upstream": "0.6 kgCO2e/L", "tests": tests}]
+    bought = {**site, "grid": {**site["grid"], "market": {"residual_mix": "500 gCO2e/kWh"}}}
+    scenario["sites"] = {"north": bought, "south": {**site, "on_site": units}}
+    scenario["cluster"]["nodes"][0]["site"] = "south"
+    scenario["accounting"]["embodied"] = {"end_of_life": {"mass": "130 kg", "distance": "500 km"}}
+    write(sim.run(scenario), tmp_path / "run")
+    run = Run(tmp_path / "run", read(tmp_path / "run"))
+    of_all = [row for row in ghg.rows(run) if row.site == ghg.ALL]
+    by_item = {row.item: row for row in of_all if row.scope == "3"}
+    litres = 0.5 * (0.25 * 30.0 + 0.02 * 100.0)  # half an hour at 30 kW: a line through 27 L/h full and 14.5 L/h half
+    fuel = by_item["making and moving the fuel burnt on site"]
+    assert fuel.category.startswith("3 ")
+    assert fuel.value == pytest.approx(0.6 * litres)
+    assert by_item["end of life, this run's share"].category.startswith("5 ")
+    assert by_item["made, this run's share: gpu"].category.startswith("2 ")
+    numbered = [int(row.category.split()[0]) for row in by_item.values() if row.category.split()[0].isdigit()]
+    assert numbered == sorted(numbered)
+    market = next(row for row in of_all if row.category == "market-based")
+    assert market.note.startswith("not known at south: give sites.south.grid.market")
+    assert "market-based carbon (give site.grid.market) at south" in run.summary["boundary"]["not_modelled"]
 
 
 def test_hourly_matching_stands_in_the_table_where_it_is_known() -> None:

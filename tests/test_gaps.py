@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from sim.complaints import MOST_LINES
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.signals import Signal
 from sim.signals.calendar import repeated
-from sim.signals.complaints import MOST_LINES
 from sim.signals.gaps import Rows, without_gaps
 from sim.units import DAY_NS, HOUR_NS
 

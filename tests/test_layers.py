@@ -32,6 +32,7 @@ BASE = {
     "shipped_kinds",
     "later",
     "content",
+    "complaints",
 }
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "training", "workload", "engine"}
 MODELS |= {"facility", "onsite", "accounting"}
@@ -39,6 +40,7 @@ SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build
 SHELL = {"cli/interrupts", "cli/completion", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "complaints": {"errors"},
     "paths": set(),
     "conversion": set(),
     "units": {"errors", "plain", "conversion"},
@@ -55,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "shipped_kinds": set(),
     "later": set(),
     "kinds": {"errors", "shipped_kinds", "validation"},
-    "signals": {"errors", "units", "instants", "plain", "reading"},
+    "signals": {"errors", "complaints", "units", "instants", "plain", "reading"},
     "rng": set(),
     "memo": set(),
     "profiles": BASE | {"memo"},
@@ -63,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "onsite": {"errors", "units", "signals", "instants", "reading"},
     "workload": BASE | {"signals", "rng", "memo", "profiles"},
     "engine": {"errors", "later", "units", "signals", "rng", "profiles", "workload", "instants", "reading"},
-    "weather": {"errors", "units", "signals", "instants", "plain", "reading", "possible"},
+    "weather": {"errors", "complaints", "units", "signals", "instants", "plain", "reading", "possible"},
     "facility": {"errors", "units", "weather"},
     "accounting": {"errors", "later", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
     "results": BASE | {"signals", "profiles", "training", "workload", "facility", "accounting"},

@@ -232,8 +232,8 @@ def test_a_measured_table_gives_a_load_curve(tmp_path: Path) -> None:
     ("tail", "base", "says"),
     [
         ("\nd,0.5,100", "amd-epyc-7543", "rows of 'd' at load 0 and at load 1"),
-        ("\na,50,100", "amd-epyc-7543", "a load from 0 to 1"),
-        ("\na,0.5,5e-324", "amd-epyc-7543", "from 0.001 to 50,000 W"),
+        ("\na,50,100", "amd-epyc-7543", "load is 50; it must be from 0 to 1"),
+        ("\na,0.5,5e-324", "amd-epyc-7543", "power_w is 4.94066e-324; it must be from 0.001 to 50,000"),
         ("", "nvidia-l4", "nvidia-l4"),
         ("", None, "--base NAME"),
     ],
@@ -317,14 +317,24 @@ def test_a_measured_table_gives_a_clock_curve(tmp_path: Path) -> None:
     ("works", "lie", "base", "says"),
     [
         (("stream",), "\nsolver,900,150,100,12,", "nvidia-l4", "no row at 1410 MHz and 400 W for solver"),
-        (("stream",), "\nstream,fast,150,100,12,", "nvidia-l4", "time_s from 1e-09 to"),
+        (
+            ("stream",),
+            "\nstream,fast,150,100,12,",
+            "nvidia-l4",
+            "clock_mhz is empty or no number; it must be from 1 to",
+        ),
         (
             (),
             "\nx,1410,400,250,10,\nx,900,400,200,12,",
             "nvidia-l4",
             "3 rows below its top clock and cap; it has 1",
         ),
-        (("stream",), "\nstream,150,150,5e-324,12,", "nvidia-l4", "power_w from 0.001 to 50,000"),
+        (
+            ("stream",),
+            "\nstream,150,150,5e-324,12,",
+            "nvidia-l4",
+            "power_w is 4.94066e-324; it must be from 0.001 to 50,000",
+        ),
         (("stream",), "", None, "--base NAME"),
         (("stream",), '\n"stream,900', "nvidia-l4", "cannot be read as CSV"),
     ],

@@ -219,6 +219,23 @@ def test_dark_and_paper_are_drawn(chrome: Browser, results: Results, tmp_path: P
         assert tab.pdf(tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_paper_does_not_wait_for_charts_that_are_not_drawn_yet(
+    chrome: Browser, results: Results, tmp_path: Path
+) -> None:
+    """A page that is printed as it is opened (``chromium --print-to-pdf``) went out with half of its charts."""
+    boxes = "[...document.querySelectorAll('.drawing[data-chart]')]"
+    bare = f"{boxes}.filter(box => !box.querySelector('svg')).length"
+    with chrome.open() as tab:
+        opened(tab, report(results), tmp_path)
+        tab.evaluate("document.querySelectorAll('.panel').forEach(panel => { panel.hidden = false; })")
+        undrawn = tab.evaluate(
+            f"(() => {{ coldaisle.views.clear(); {boxes}.forEach(box => box.replaceChildren()); return {bare}; }})()"
+        )
+        assert undrawn == tab.evaluate(f"{boxes}.length") > 3
+        assert tab.evaluate(f"(() => {{ dispatchEvent(new Event('beforeprint')); return {bare}; }})()") == 0
+        assert tab.evaluate("coldaisle.failures") == []
+
+
 def test_names_are_text_in_a_browser(chrome: Browser, cluster: Results, tmp_path: Path) -> None:
     odd = renamed(cluster, {"tune": MARKUP, "api": LONG})
     odd = replace(odd, scenario={**odd.scenario, "name": MARKUP + RIGHT_TO_LEFT})

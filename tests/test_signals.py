@@ -99,7 +99,7 @@ def test_a_series_is_read_with_its_last_step_as_long_as_the_one_before(tmp_path:
     [
         ("", "is empty"),
         ("time,ci\n", "at least two rows"),
-        ("when,ci\n2022-01-01,1\n", "no column 'time'; its columns are: when, ci"),
+        ("when,ci\n2022-01-01,1\n", "no column 'time'; its columns are: when, ci; 'time_column:' says which to take"),
         (GOOD + "2022-01-01 04:00:00Z,40\n", "5: follows the row before it by 7200 s, not 3600 s"),
         (GOOD + "2022-01-01 02:00:00Z,40\n", "by 0 s, not 3600 s"),
         (GOOD + "2022-01-01 03:00:00Z,\n", "5: 'ci' is not a number"),

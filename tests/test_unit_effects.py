@@ -243,7 +243,7 @@ def test_what_cannot_be_is_told_with_its_place(effect: dict[str, Any], says: str
     ("text", "says"),
     [
         ("unit,load,power_w\na,0.5,100\na,0.6,110\n", "at least two units"),
-        ("unit,load,power_w\na,1.5,100\n", "load from 0 to 1"),
+        ("unit,load,power_w\na,1.5,100\n", "load is 1.5; it must be from 0 to 1"),
         ("unit,load,power_w\na,0,100\na,1,50\nb,0,100\nb,1,50\n", "no more at work than at rest"),
     ],
 )

@@ -43,7 +43,10 @@ def objections(deployment: Deployment) -> list[tuple[str, str]]:
     if not {"bf16", "fp16"} & gpu.peak.keys():
         found.append(("precision", f"'{gpu.name}' has no peak rate for bf16 or fp16, in which attention is computed"))
     if gpu.chip is None:
-        says = "which times of kernels follow from: 'multiprocessors', and the 'clock' its peaks are stated at"
+        says = (
+            "which times of kernels follow from: give 'multiprocessors', and the 'clock' its peaks are stated at, in a "
+            "profile of your own, or describe the service by its times (kind: inference)"
+        )
         found.append(("stack", f"'{gpu.name}' has no 'chip' in its profile, {says}"))
     if r.gpus > 1 and gpu.link.energy_per_byte is None:
         found.append((_widest(deployment), f"'{gpu.name}' has no energy per byte of its link in its profile"))

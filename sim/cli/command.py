@@ -29,6 +29,7 @@ from sim.cli.completion import run_folders, scenario_names
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
 from sim.cli.progress import counting, running, showing
+from sim.cli.wording import flowing, say_plainly, what_is_missing
 from sim.errors import ColdaisleError, InputError
 
 if TYPE_CHECKING:
@@ -276,6 +277,8 @@ cli_follow.register(app)
 cli_study.register(app)
 cli_published.register(app)
 cli_uncertain.register(app)
+for _registered in app.registered_commands:
+    _registered.help = flowing(_registered.callback)
 
 
 def describe(error: InputError) -> str:
@@ -336,8 +339,9 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         return INTERRUPTED, "", error
     except Exception as error:  # a defect of ours: say so, and how to see more
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            say_plainly(error)
             error.show()
-            return getattr(error, "exit_code", 2), _what_is_missing(error), None
+            return getattr(error, "exit_code", 2), what_is_missing(error), None
         from sim.kinds import at_fault
 
         blamed = at_fault(error)
@@ -345,13 +349,6 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
             return 2, f"{describe(blamed)}\nRun with --debug to see where.", error
         message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
         return 1, message, error
-
-
-def _what_is_missing(error: Exception) -> str:
-    """What the word is for that a command went without: the parser names it and no more."""
-    missing = getattr(error, "param", None) if type(error).__name__ == "MissingParameter" else None
-    told = getattr(missing, "help", None)
-    return f"{missing.opts[0]}: {' '.join(told.split())}" if missing is not None and told else ""
 
 
 def _suggest_after_failure(arguments: list[str], failure: BaseException | None) -> None:

@@ -96,9 +96,9 @@ def calibrate(
 ) -> None:
     """Fit a profile to recordings of known work or a measured table, and say how wrong it is on what was held out.
 
-    Tables have the columns work, clock_mhz, cap_w, power_w, time_s (GPU), machine, load, power_w (CPU socket), unit,
-    load, power_w (how the units of a --base differ), or those of Megatron-Bridge or LLM Foundry for training runs (a
-    training stack).
+    Tables have the columns work, clock_mhz, cap_w, power_w, time_s (GPU); machine, load, power_w (CPU socket);
+    unit, load, power_w (how the units of a --base differ); or those of Megatron-Bridge or LLM Foundry for training
+    runs (a training stack).
     """
     from sim.measure.fit.calibrate import base_for
     from sim.measure.fit.calibrate import calibrate as fitted

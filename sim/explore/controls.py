@@ -187,7 +187,7 @@ def _of_quantity(value: Quantity | Nanoseconds, bounds: Range | None, about: Map
 def _offered(bounds: Range, about: Mapping[str, Any]) -> Control:
     """A slider of what the scenario leaves out: it stands at an example, and says nothing until it is moved."""
     written = _WRITTEN.fullmatch(bounds.example)
-    if written is None:
+    if written is None or bounds.dimension == "fraction":  # how far it goes, its field says and no example
         return Control(kind="text", value="", example=bounds.example, **about)
     number = float(written[1])
     return _slider(number, written[2].strip(), 0.0, number * AROUND, "", about, example=bounds.example)

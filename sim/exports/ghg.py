@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,14 @@ from sim.results.formats import number
 ALL = "all"
 DEVICES, NETWORKS = "devices", "wan"
 SUMMARY = "summary.json"
+ENERGY_RELATED = "3 fuel- and energy-related activities"
+END_OF_LIFE = "embodied_end_of_life"
+ELSEWHERE = {
+    "embodied_devices": ("11 use of sold products", "made, this run's share: devices"),
+    "embodied_diesel": (ENERGY_RELATED, "making and moving the fuel burnt on site"),
+    END_OF_LIFE: ("5 waste generated in operations", "end of life, this run's share"),
+}
+"""What the summary has among what was made and the standard elsewhere: its capital goods end at the gate."""
 
 
 class Row(NamedTuple):
@@ -42,7 +50,13 @@ class Row(NamedTuple):
 
 def rows(run: Run) -> list[Row]:
     """The whole table, in the order of the scopes."""
-    table = [*_scopes(ALL, run.summary, ""), *_scope_3(run.summary), *_indicators(ALL, run.summary, "")]
+    unbought = [name for name, account in run.sites.items() if "scope_2_market" not in account["carbon_kg"]["scopes"]]
+    some = len(unbought) < len(run.sites)
+    table = [
+        *_scopes(ALL, run.summary, "", unbought if some else []),
+        *_scope_3(run.summary),
+        *_indicators(ALL, run.summary, ""),
+    ]
     if len(run.sites) > 1:
         for site, account in run.sites.items():
             table += [*_scopes(site, account, f"sites.{site}."), *_indicators(site, account, f"sites.{site}.")]
@@ -64,7 +78,8 @@ def _with_interval(row: Row, summary: Mapping[str, Any]) -> Row:
     return row
 
 
-def _scopes(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
+def _scopes(site: str, account: Mapping[str, Any], at: str, unbought: Sequence[str] = ()) -> Iterator[Row]:
+    """Scopes 1 and 2; ``unbought`` are the sites that do not say what they bought, where others do."""
     scopes = account["carbon_kg"]["scopes"]
     where = f"{SUMMARY}: {at}carbon_kg.scopes"
     yield Row(site, "1", "", "fuel burnt on site", scopes["scope_1"], "kg CO2e", f"{where}.scope_1")
@@ -72,7 +87,9 @@ def _scopes(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
     location = scopes["scope_2_location"]
     yield Row(site, "2", "location-based", "electricity", location, "kg CO2e", f"{where}.scope_2_location")
     market = scopes.get("scope_2_market")
-    note = "" if market is not None else "not known: give site.grid.market (residual mix and contracts)"
+    at_those = f" at {', '.join(unbought)}" if unbought else ""
+    asked = f"sites.{unbought[0]}.grid.market" if unbought else "site.grid.market"
+    note = "" if market is not None else f"not known{at_those}: give {asked} (residual mix and contracts)"
     yield Row(
         site, "2", "market-based", "electricity", market, "kg CO2e", f"{where}.scope_2_market" if not note else "", note
     )
@@ -88,23 +105,15 @@ def _scope_3(summary: Mapping[str, Any]) -> Iterator[Row]:
     if NETWORKS in parts:
         words = "electricity of networks outside the site"
         yield Row(ALL, "3", goods, words, parts[NETWORKS], "kg CO2e", f"{where}.by_component.{NETWORKS}")
-    capital, sold = "2 capital goods", "11 use of sold products"
+    sold = "11 use of sold products"
+    note = "not apart: in scope 2 where the grid's factors are life-cycle ones"
+    made = [Row(ALL, "3", ENERGY_RELATED, "electricity, upstream of the grid", None, "kg CO2e", "", note)]
     for name, value in parts.items():
         if name.startswith("embodied_"):
-            category = sold if name == "embodied_devices" else capital
-            item = f"made, this run's share: {name.removeprefix('embodied_').replace('_', ' ')}"
-            yield Row(ALL, "3", category, item, value, "kg CO2e", f"{where}.by_component.{name}")
-    upstream = "3 fuel- and energy-related activities"
-    yield Row(
-        ALL,
-        "3",
-        upstream,
-        "",
-        None,
-        "kg CO2e",
-        "",
-        "not apart: in scope 2 where the grid's factors are life-cycle ones",
-    )
+            what = name.removeprefix("embodied_").replace("_", " ")
+            category, item = ELSEWHERE.get(name, ("2 capital goods", f"made, this run's share: {what}"))
+            made.append(Row(ALL, "3", category, item, value, "kg CO2e", f"{where}.by_component.{name}"))
+    yield from sorted(made, key=lambda row: int(row.category.split()[0]))
     if DEVICES in parts:
         yield Row(
             ALL,
@@ -115,7 +124,8 @@ def _scope_3(summary: Mapping[str, Any]) -> Iterator[Row]:
             "kg CO2e",
             f"{where}.by_component.{DEVICES}",
         )
-    yield Row(ALL, "3", "4-10, 12-15", "", None, "kg CO2e", "", "outside a data center's run")
+    outside = "4-10, 12-15" if END_OF_LIFE not in parts else "4, 6-10, 12-15"
+    yield Row(ALL, "3", outside, "", None, "kg CO2e", "", "outside a data center's run")
     yield Row(ALL, "3", "total", "", carbon["scopes"]["scope_3"], "kg CO2e", f"{where}.scopes.scope_3")
 
 

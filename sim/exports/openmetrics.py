@@ -38,9 +38,15 @@ LABELS = {
     "serving": "service", "jobs": "workload", "batch": "workload", "split": "workload", "sites": "site",
     "by_component": "component", "overhead_by_component": "component", "by_workload": "workload",
     "embodied_by_workload": "workload", "by_state": "state", "operational_by_state": "state", "intervals": "quantity",
-    "federated": "workload", "campaigns": "workload", "methods": "method", "onsite_by_use": "use",
+    "federated": "workload", "campaigns": "workload", "methods": "method", "onsite_by_use": "use", "routes": "route",
+    "policies": "policy", "requests": "workload", "ttft_s": "workload", "e2e_s": "workload", "egress_cost": "currency",
 }  # fmt: skip
 """What names of parts are called, by what holds them; those of others are called after it."""
+MEASURED, PART = r"_(s|kwh|kg|l|w|gb|hours)$", "part"
+"""What is called after a measure holds parts of it."""
+
+BEFORE = {"of": "each", "to": "each", "for": "each", "by": "each", "while": "in each"}
+"""What goes between the last word of a quantity that a name follows, and what is named."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -113,7 +119,8 @@ def _unit_of(node: _Node, beside: Mapping[str, Any]) -> Labels:
 
 
 def _label(by: str, labels: Labels) -> str:
-    name = LABELS.get(by, _name(by.removeprefix("by_")))
+    name = LABELS.get(by, _name(by.removeprefix("by_").removesuffix("_gpu_hours")))
+    name = PART if re.search(MEASURED, name) else name
     taken = {taken for taken, _ in labels}
     return name if name not in taken else f"{name}_{len(taken)}"
 
@@ -125,9 +132,17 @@ def _put(found: dict[str, Family], words: tuple[str, ...], labels: Labels, quant
     name = _name("_".join([PREFIX, *plain, *filter(None, [suffix])]))
     for pattern, word in WORDS.items():
         name = re.sub(pattern, word, name)
-    help_text = f"{quantity.label}{f', {quantity.unit}' if quantity.unit else ''}"
+    help_text = f"{_whole(quantity, labels)}{f', {quantity.unit}' if quantity.unit else ''}"
     family = found.setdefault(name, Family(help_text, suffix))
     family.samples.append((labels, value, None))
+
+
+def _whole(quantity: Quantity, labels: Labels) -> str:
+    """The words of a quantity; where a name would follow them, what the label is that has it: "of each workload"."""
+    label = quantity.label
+    if not quantity.path.endswith(".*") or not labels or label.endswith(labels[-1][0]):
+        return label
+    return f"{label} {BEFORE.get(label.rpartition(' ')[2], 'of each')} {labels[-1][0]}"
 
 
 def _name(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.build.resolved import Resolved
-from sim.checks import above_tdp, methods, serving, units
+from sim.checks import above_tdp, methods, serving, units, without_effect
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
@@ -71,6 +71,7 @@ class Loaded:
             *methods.remarks(self.answers),
             *units.remarks(self.answers),
             *above_tdp.remarks(self.answers),
+            *without_effect.remarks(self.answers),
         ]
 
     def resolved(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -35,6 +36,7 @@ MOST_NAMED = 50
 """Of users and so on that the summary names, largest first; the others are summed."""
 MOST_ROWS = 5
 """Of them in a table that people read."""
+_SUMMED = re.compile(r"\((\d+) others\)")
 SUMS = ("energy_j", "slot_s", "active_slot_s")
 
 
@@ -182,14 +184,27 @@ def _largest(shares: Shares, plan: AccountingPlan) -> list[dict[str, Any]]:
 
 
 def attribution_grids(summary: Mapping[str, Any]) -> list[Grid]:
-    """The largest users, accounts and queues, where there are several."""
+    """The largest users, accounts and queues, where there are several and some are known, and the others summed."""
     found = summary.get("attribution", {f"by_{word}": () for word in SHARERS})
-    tables = []
+    tables: list[Grid] = []
     for word in SHARERS:
-        rows = found[f"by_{word}"][:MOST_ROWS]
-        if len(rows) > 1:
-            tables.append(_filled(grid(word, {row["name"]: row for row in rows})))
+        rows = found[f"by_{word}"]
+        if len(rows) > 1 and any(not str(row["name"]).startswith("(") for row in rows):
+            shown = [*rows[:MOST_ROWS], *_others(rows[MOST_ROWS:])]
+            header, lines = _filled(grid(word, {row["name"]: row for row in shown}))
+            money = found.get("currency")
+            tables.append(([f"{name}, {money}" if name == "cost" and money else name for name in header], lines))
     return tables
+
+
+def _others(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The sum of ``rows`` as one, of which the last may be of others already; none of none."""
+    if len(rows) < 2:
+        return [dict(row) for row in rows]
+    further = _SUMMED.fullmatch(str(rows[-1]["name"]))
+    count = len(rows) - 1 + (int(further[1]) if further is not None else 1)
+    sums = {name: sum(row.get(name, 0) for row in rows) for row in rows for name in row if name != "name"}
+    return [{"name": f"({count} others)", **sums}]
 
 
 def _filled(table: Grid) -> Grid:

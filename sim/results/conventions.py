@@ -8,6 +8,10 @@ from typing import Any
 from sim.results.catalogue.accounts import COUNTS
 from sim.results.formats import Grid, mass, number
 
+AS_ELSEWHERE = ("location", "stated")
+"""What a convention may take a kWh to emit that all other numbers of the summary take, too."""
+ELSEWHERE = "Totals, shares and the SCI are of its energy and its machines at the carbon of the location"
+
 
 def convention_grid(summary: Mapping[str, Any]) -> Grid | None:
     """Rows of what the convention counts, the meters, and the ratio of both; None under the meters' own."""
@@ -27,7 +31,11 @@ def convention_remarks(summary: Mapping[str, Any]) -> Iterator[str]:
     """The convention's title, and its terms, one each."""
     told = summary.get("convention")
     if told is not None:
-        yield f"{told['title']}. It takes the {told['carbon_of_a_kwh']} carbon of a kWh."
+        carbon = told["carbon_of_a_kwh"]
+        apart = (
+            "" if carbon in AS_ELSEWHERE else f" Totals, shares and the SCI {ELSEWHERE}: this table has what it counts."
+        )
+        yield f"{told['title']}. It takes the {carbon} carbon of a kWh.{apart}"
         yield from (f"{name}: {text}" for name, text in told["terms"].items())
 
 

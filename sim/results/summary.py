@@ -308,11 +308,15 @@ def _boundary(
     counted |= {name for label in counted for name in stands_for.get(label, ())}
     left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
     lacks: dict[str, list[str]] = {}
+    by_market = {site.market is not None for site in plan.sites.values()}  # nobody need give it; some lack it for all
+    at_margin = {site.grid.marginal is not None for site in plan.sites.values()}
     for name, site in plan.sites.items():
         known = {
             "on-site water (give site.water.wue, or a plant)": site.onsite_water_known,
             "off-site water (give site.water.ewif)": site.grid.water is not None,
             "energy cost (give site.grid.price)": site.grid.price is not None,
+            "market-based carbon (give site.grid.market)": site.market is not None or True not in by_market,
+            "marginal carbon (give site.grid.marginal)": site.grid.marginal is not None or True not in at_margin,
         }
         for what, there in known.items():
             if not there:

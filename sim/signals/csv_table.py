@@ -9,10 +9,10 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO
 
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
 from sim.reading import open_text
-from sim.signals.complaints import Complaints
 from sim.signals.labels import AS_DOCUMENTED, NO_OFFSET, Labels, says_utc
 from sim.units import NS_PER_S
 
@@ -40,11 +40,15 @@ class Table:
                 raise InputError.one(self.file, f"has a line of more than {LONGEST_LINE:,} characters", line=number)
             yield line
 
-    def column(self, wanted: str) -> int:
-        """Index of the column called ``wanted``; an ``InputError`` that lists the columns there are, if none is."""
+    def column(self, wanted: str, named_by: str = "") -> int:
+        """Index of the column called ``wanted``; an ``InputError`` that lists the columns there are, if none is.
+
+        ``named_by`` is the field of the scenario that names it.
+        """
         if wanted not in self.names:
             known = ", ".join(self.names)
-            raise InputError.one(self.file, f"has no column '{wanted}'; its columns are: {known}", line=1)
+            remedy = f"; '{named_by}:' says which to take" if named_by else ""
+            raise InputError.one(self.file, f"has no column '{wanted}'; its columns are: {known}{remedy}", line=1)
         return self._only(wanted)
 
     def _only(self, name: str) -> int:

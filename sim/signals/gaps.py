@@ -18,8 +18,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from sim.complaints import Complaints
 from sim.errors import InputError
-from sim.signals.complaints import Complaints
 from sim.units import DAY_NS, NS_PER_S
 
 Ints = npt.NDArray[np.int64]

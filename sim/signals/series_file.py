@@ -41,7 +41,10 @@ def read_series(
     values: list[float] = []
     lines: list[int] = []
     with open_table(path) as table:
-        times, at_value = table.times(table.column(time_column), labels), table.column(value_column)
+        times, at_value = (
+            table.times(table.column(time_column, "time_column"), labels),
+            table.column(value_column, "column"),
+        )
         for line, row in table.rows():
             start = times.instant(line, row)
             try:

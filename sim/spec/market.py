@@ -8,7 +8,7 @@ from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.kinds import Choice
-from sim.quantities import CarbonIntensity, PositivePower
+from sim.quantities import CarbonIntensity, EnergyOverTime, PositivePower
 from sim.spec.times import StampsOfAny, Zone
 from sim.validation import Spec, mapping_or
 
@@ -56,7 +56,7 @@ class Contract(Choice):
 class PPA(Contract):
     """Power purchased from a generator: so much energy in a year, delivered evenly or as a series says."""
 
-    energy: PositivePower | None = Field(default=None, description="Energy over time, e.g. '40 GWh/year'.")
+    energy: EnergyOverTime | None = Field(default=None, description="Energy over time, e.g. '40 GWh/year'.")
     supply: Annotated[
         Annotated[Literal["flat"], Tag("@word")] | Annotated[PowerSeries, Tag("@mapping")], mapping_or("@word")
     ] = Field(description="'flat', or the generator's own output as {kind: series, file: ...}.")
@@ -77,7 +77,7 @@ class PPA(Contract):
 class Certificates(Contract):
     """Unbundled certificates (GO, REC, I-REC): claims on energy of the same year, which know no hours."""
 
-    energy: PositivePower = Field(description="Energy over time, e.g. '40 GWh/year'.")
+    energy: EnergyOverTime = Field(description="Energy over time, e.g. '40 GWh/year'.")
 
 
 class Market(Spec):

@@ -12,8 +12,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from sim.complaints import Complaints
 from sim.errors import InputError
-from sim.signals.complaints import Complaints
 from sim.units import DAY_NS, HOUR_NS
 from sim.weather.records import Floats, Place, TypicalYear
 

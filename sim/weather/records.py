@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from sim.complaints import Complaints
 from sim.possible import WEATHER
-from sim.signals.complaints import Complaints
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -58,10 +58,11 @@ def sketch_bucket(value_ns: int) -> int:
 
 
 def sketch_values() -> npt.NDArray[np.float64]:
-    """The middle of every bucket (SKETCH_SIZE,), in ns."""
+    """The middle of every bucket (SKETCH_SIZE,), in ns; of the first 0: who did not wait, waited for 0 ns."""
     index = np.arange(SKETCH_SIZE)
     octave, step = index >> SKETCH_BITS, index & ((1 << SKETCH_BITS) - 1)
-    return np.asarray(np.ldexp(1.0 + (step + 0.5) / (1 << SKETCH_BITS), octave), dtype=np.float64)
+    middles = np.ldexp(1.0 + (step + 0.5) / (1 << SKETCH_BITS), octave)
+    return np.asarray(np.where(index == 0, 0.0, middles), dtype=np.float64)
 
 
 def sketch_quantile(sketch: Ints, share: float) -> float:

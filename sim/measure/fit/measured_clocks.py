@@ -52,9 +52,7 @@ def is_clock_table(path: Path) -> bool:
 def read_clock_table(path: Path) -> ClockTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each work without its top row."""
     work, values = read_columns(path, "work", COLUMNS)
-    within = [(column >= POSSIBLE[name][0]) & (column <= POSSIBLE[name][1]) for name, column in values.items()]
-    needs = ", ".join(f"{name} from {low:g} to {high:,.0f}" for name, (low, high) in POSSIBLE.items())
-    refuse_rows(path, np.logical_and.reduce(within), f"needs {needs}")
+    refuse_rows(path, values, POSSIBLE, remedies={"cap_w": ", the board's own limit where no lower one was set"})
     top_mhz, top_w = values["clock_mhz"].max(), values["cap_w"].max()
     at_top = (values["clock_mhz"] == top_mhz) & (values["cap_w"] == top_w)
     missing = sorted(set(work) - set(work[at_top]))

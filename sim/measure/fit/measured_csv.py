@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sim.errors import InputError, Problem
+from sim.complaints import Complaints
+from sim.errors import InputError
 from sim.reading import open_text, read_text
 
 Floats = npt.NDArray[np.float64]
-
-MOST_PROBLEMS = 20
 
 
 def has_columns(path: Path, names: Sequence[str]) -> bool:
@@ -51,8 +51,26 @@ def read_columns(path: Path, label: str, numbers: Sequence[str]) -> tuple[npt.ND
     return table[label].to_numpy(dtype=object), values
 
 
-def refuse_rows(path: Path, usable: npt.NDArray[np.bool_], needs: str) -> None:
-    """Raises ``InputError`` with the line of each row that is not ``usable``, the first twenty of them."""
-    bad = np.flatnonzero(~usable)[:MOST_PROBLEMS]
-    if len(bad):
-        raise InputError([Problem(str(path), int(i) + 2, "", needs) for i in bad])
+def refuse_rows(
+    path: Path,
+    numbers: Mapping[str, Floats],
+    possible: Mapping[str, tuple[float, float]],
+    *,
+    remedies: Mapping[str, str] = MappingProxyType({}),
+    nameless: npt.NDArray[np.bool_] | None = None,
+) -> None:
+    """Raises ``InputError`` with every row that has no number, or one out of what is ``possible``, and its column.
+
+    ``remedies`` say what to write, by column; rows that are ``nameless`` have no label.
+    """
+    complaints = Complaints(str(path))
+    for name, (low, high) in possible.items():
+        within = (numbers[name] >= low) & (numbers[name] <= high)
+        for row in np.flatnonzero(~within).tolist():
+            value = float(numbers[name][row])
+            found = "is empty or no number" if np.isnan(value) else f"is {value:g}"
+            told = f"{name} {found}; it must be from {low:g} to {high:,.0f}{remedies.get(name, '')}"
+            complaints.add(row + 2, told)
+    for row in np.flatnonzero(nameless).tolist() if nameless is not None else ():
+        complaints.add(row + 2, "has no name in its first column")
+    complaints.raise_if_any()

@@ -68,9 +68,7 @@ def read_load_table(path: Path) -> LoadTable:
     """The table. Raises ``InputError`` naming each row that cannot be used, and each machine without its ends."""
     machine, values = read_columns(path, "machine", COLUMNS)
     load, watts = values["load"], values["power_w"]
-    low, high = MEASURED_W
-    usable = (load >= 0.0) & (load <= 1.0) & (watts >= low) & (watts <= high)
-    refuse_rows(path, usable, f"needs a load from 0 to 1 and from {low:g} to {high:,.0f} W")
+    refuse_rows(path, values, {"load": (0.0, 1.0), "power_w": MEASURED_W})
     ends = {}
     for name in dict.fromkeys(machine):
         idle, full = (watts[(machine == name) & (load == end)] for end in (0.0, 1.0))

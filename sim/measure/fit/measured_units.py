@@ -48,12 +48,8 @@ def is_unit_table(path: Path) -> bool:
 def read_unit_table(path: Path) -> Readings:
     """The table. Raises ``InputError`` naming each row that cannot be used."""
     names, values = read_columns(path, "unit", COLUMNS)
-    low, high = MEASURED_W
-    usable = (
-        (values["load"] >= 0.0) & (values["load"] <= 1.0) & (values["power_w"] >= low) & (values["power_w"] <= high)
-    )
-    usable &= np.array([bool(str(name).strip()) for name in names])
-    refuse_rows(path, usable, f"needs a unit, a load from 0 to 1 and from {low:g} to {high:,.0f} W")
+    nameless = np.array([not str(name).strip() for name in names])
+    refuse_rows(path, values, {"load": (0.0, 1.0), "power_w": MEASURED_W}, nameless=nameless)
     known, unit = np.unique(names.astype(str), return_inverse=True)
     return Readings(unit.astype(np.int64), values["load"], values["power_w"], tuple(known.tolist()))
 

@@ -44,7 +44,7 @@
   const isNarrow = (box, told) => placeOf(box) < (told.narrow_below || 520);
   const widthOf = (box, told) => (told.narrow && isNarrow(box, told) ? placeOf(box) : Math.max(placeOf(box), told.least_width || 0));
 
-  async function draw(box) {
+  async function draw(box, now = false) {
     const source = document.querySelector('script[data-spec="' + box.dataset.chart + '"]');
     const spec = JSON.parse(source.textContent);
     const told = (spec.usermeta || {}).coldaisle || {};
@@ -63,9 +63,9 @@
     view.tooltip(showTip).initialize(box).hover();
     if (told.time) {
       if (zoomed.from !== null) view.signal("from", zoomed.from).signal("to", zoomed.to);
-      await view.runAsync();
+      if (now) view.run(); else await view.runAsync();
       wheelAndDrag(view, box);
-    } else await view.runAsync();
+    } else if (now) view.run(); else await view.runAsync();
     const before = views.get(box.dataset.chart);
     views.set(box.dataset.chart, { view, box, told, width });
     if (before) before.view.finalize();
@@ -172,6 +172,10 @@
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => fit(), 150); });
   addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+  /* Paper does not wait: what is not yet drawn is drawn at once. */
+  addEventListener("beforeprint", () => {
+    for (const box of document.querySelectorAll(".drawing[data-chart]")) if (box.clientWidth && !views.has(box.dataset.chart)) draw(box, true).catch((error) => failures.push(String(error)));
+  });
 
   /* Makes a part of the page work: of a page that is put together as it is used, each part when it stands. Between
      charts it waits as long as `pause` does. */

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.instants import LocalClock, epoch_ns, named_zone, parse_moment
 from sim.plain import as_list, as_text, has, spelled, under
 from sim.reading import open_regular, parse_json, read_text
-from sim.signals.complaints import Complaints
 from sim.signals.gaps import Rows
 from sim.signals.labels import NO_OFFSET, Labels
 

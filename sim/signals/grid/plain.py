@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.complaints import Complaints
 from sim.errors import InputError
 from sim.instants import EPOCH, LocalClock, named_zone
 from sim.reading import read_parquet
-from sim.signals.complaints import Complaints
 from sim.signals.csv_table import open_table
 from sim.signals.gaps import GapReport, Rows
 from sim.signals.grid.cells import MOST_ROWS, collect
@@ -57,8 +57,8 @@ def read_plain(
 
 def _csv_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
     with open_table(path) as table:
-        times = table.times(table.column(time_column), labels)
-        return collect(table, times, [table.column(column)]).rows(at_end=labels.at_end())
+        times = table.times(table.column(time_column, "time_column"), labels)
+        return collect(table, times, [table.column(column, "column")]).rows(at_end=labels.at_end())
 
 
 def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> Rows:
@@ -66,7 +66,7 @@ def _parquet_rows(path: Path, time_column: str, column: str, labels: Labels) -> 
     import pyarrow.compute as pc
 
     file = str(path)
-    table: Any = read_parquet(path, columns=[time_column, column])
+    table: Any = read_parquet(path, columns=[time_column, column], named_by=("time_column", "column"))
     if len(table) > MOST_ROWS:
         raise InputError.one(file, f"has more than {MOST_ROWS:,} rows; give fewer, coarser ones")
     try:

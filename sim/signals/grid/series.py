@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.signals.complaints import Complaints
+from sim.complaints import Complaints
 from sim.signals.labels import AS_DOCUMENTED, Labels
 from sim.signals.signal import Signal
 
