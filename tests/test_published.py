@@ -387,10 +387,10 @@ def test_the_worst_is_one_that_is_judged(tmp_path: Path) -> None:
     assert "| far | 1,000 | 1.1 |" in markdown(alone)
 
 
-def test_the_example_of_the_guide_is_complete(tmp_path: Path) -> None:
-    guide = (README.parent / "docs" / "guide.md").read_text(encoding="utf-8")
+def test_the_example_of_the_documentation_is_complete(tmp_path: Path) -> None:
+    page = (README.parent / "docs" / "accounts.md").read_text(encoding="utf-8")
     [block] = [
-        text for text in re.findall(r"^```yaml\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE) if "\npublished:" in text
+        text for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) if "\npublished:" in text
     ]
     (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
     [found] = reproduce(read_records([str(tmp_path / "mine.yaml")]))

@@ -273,7 +273,7 @@ def test_the_limit_is_shared() -> None:
 @pytest.mark.parametrize(("larger", "slower"), [(0.9, 0.0151 / 0.0141), (0.8, 0.0163 / 0.0143)])
 def test_the_larger_of_two_under_mps_as_measured(larger: float, slower: float) -> None:
     """DenseNet-121 beside itself, each with its part of the multiprocessors (NVIDIA developer forum, 326201, 2025). The
-    smaller took 1.5 times as long, where the law lets it have what the larger leaves: that is told in the guide."""
+    smaller took 1.5 times as long, where the law lets it have what the larger leaves: `docs/cluster.md` tells that."""
     shares = (round(1000 * (1.0 - larger)), round(1000 * larger))
     gpu = SharedGPU(AtOnce(0.0, 48, 0.5), 60.0, 120.0, 1e9)
     small, large = gpu.terms(tuple(Tenant(milli, 1.0, True) for milli in shares))

@@ -109,7 +109,7 @@ class OnCPUs(JobSize):
 
 
 class FittedSize(JobSize):
-    """As in a public trace; which laws these are, and how good, is told in the guide."""
+    """As in a public trace; which laws these are, and how good, is told in `docs/cluster.md`."""
 
     trace: SizedTrace
 
