@@ -6,7 +6,6 @@ Each is read in a process of its own. Bounded memory: the table of jobs itself, 
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.table import Row
+from sim.running.peak_memory import peak_bytes
 from sim.workload.jobs.formats import Terms
 from sim.workload.jobs.traces import read_jobs
 
@@ -83,7 +83,7 @@ def measured(form: str, path: str) -> None:
     """Reads a trace and prints the seconds of the processor and the MiB at the peak."""
     began = time.process_time()
     read_jobs(Path(path), terms=TERMS[form])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    peak = peak_bytes() / 2**20
     sys.stdout.write(f"{time.process_time() - began} {peak}\n")
 
 

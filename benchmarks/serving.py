@@ -6,7 +6,6 @@ what is compared side by side here is the compiled engine, the plain one and the
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from benchmarks.serving_scenarios import KEPT_UP_WITH, poisson_service
 from benchmarks.startup import COMMAND, ENVIRONMENT
 from benchmarks.table import Row
 from sim.profiles.kernel_tables.package import installed
+from sim.running.peak_memory import peak_bytes
 from sim.units import NS_PER_S
 
 MEBIBYTE = 1 << 20
@@ -114,7 +114,7 @@ def _served(scenario: dict[str, Any]) -> tuple[float, dict[str, Any], int]:
     sim.run(poisson_service(1000, "round-robin"))
     began = time.process_time()
     found = sim.run(scenario).summary["serving"]["chat"]
-    return time.process_time() - began, found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return time.process_time() - began, found, peak_bytes()
 
 
 def _kernels(*, quick: bool) -> Sequence[Row]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from unittest.mock import patch
 from benchmarks import table
 from benchmarks.slices import Prepared, timed
 from sim.loading.scenario import Loaded
+from sim.running.peak_memory import peak_bytes
 from sim.running.run import simulated
 from sim.running.simulation import Simulated
 from sim.study.store import Store
@@ -84,7 +84,7 @@ def _median(work: Callable[[], float], runs: int) -> float:
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return peak_bytes() / 2**20
 
 
 @contextmanager

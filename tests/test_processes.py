@@ -20,6 +20,7 @@ STARTS = {
     "test_kernel_library.py": "what a run loads",
     "test_layers.py": "what an import loads",
     "test_packaging.py": "a wheel in an environment of its own",
+    "test_peak_memory.py": "the memory of who began it",
     "test_readme.py": "what people type at a shell",
     "test_recipes.py": "sources that are changed in a copy",
     "test_study_again.py": "whether a study is run anew shows in what the process has loaded",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -21,6 +19,7 @@ from sim.kinds import plugins
 from sim.later import later
 from sim.loading.scenario import Loaded
 from sim.plain import as_text, inside, under
+from sim.running.peak_memory import peak_bytes
 from sim.spec.scenario import Scenario
 
 with later():
@@ -39,7 +38,6 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
     profiles = profiles_used(loaded.answers)
     counted = convention_profile(scenario.accounting.convention)
     inputs = sorted({Path(file) for file in input_files(scenario)})
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     tables = {name for spec in loaded.answers.serving.values() for name in spec.step_time.packages if _is_here(name)}
     packages = (
         "coldaisle",
@@ -73,7 +71,7 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
         **({"plugins": added} if (added := plugins()) else {}),
         **({"bin_chosen": loaded.bin_chosen} if loaded.bin_chosen is not None else {}),
         "wall_s": wall_s,
-        "peak_memory_bytes": peak,
+        "peak_memory_bytes": peak_bytes(),
     }
 
 

@@ -394,8 +394,7 @@ BLIND, LOOKING = 1, 2
 ADVANCE, SETTLE, START, KILL, SEND_AGAIN, OPEN_OR_CLOSE, REHASH, RESUME, SETTLE_ALL, START_ALL = range(10)
 """What ``fast`` wants of the kernel."""
 
-UP, PAUSED = 1, 2
-"""``Replica.up``; 0: it is not."""
+UP, PAUSED = 1, 2  # ``Replica.up``; 0: it is not
 
 RETRY, HANDED_OVER, DEADLINE, USER = range(4)
 AWAY, WAITING, RUNNING, MOVING = range(4)  # the first in slots that nobody has had yet, too
