@@ -333,7 +333,7 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     assert "pip install 'coldaisle[open]'" in done.stderr
 
 
-@pytest.mark.parametrize(("given", "says"), [(["nowhere"], "is no folder"), ([".", "--port", "70000"], "65535")])
+@pytest.mark.parametrize(("given", "says"), [(["nowhere"], "is no folder"), ([".", "--port", "70000"], "65,535")])
 def test_what_cannot_be_opened_is_refused(tmp_path: Path, given: list[str], says: str) -> None:
     done = coldaisle("open", *given, "--no-browser", cwd=tmp_path)
     assert done.returncode == 2

@@ -179,5 +179,6 @@ def test_the_schema_shows_every_router() -> None:
 
 def test_records_hold_what_the_settings_and_the_counts_are_called() -> None:
     assert {"router", "seed", "priorities"} <= set(records.Pool.dtype.names or ())
-    assert records.Counts.dtype.names == plan.COUNTS
+    assert records.Counts.dtype.names == (*plan.COUNTS, *(f"{name}_high" for name in plan.WIDE))
+    assert set(plan.WIDE) < set(plan.COUNTS)
     assert records.Finished.dtype.names == plan.ROW_COLUMNS

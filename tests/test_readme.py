@@ -37,7 +37,9 @@ WITH_COMMANDS = [page for page in (README, *PAGES) if blocks("console", page)]
 
 
 def test_pages_with_commands_are_found() -> None:
-    assert {"README", "guide", "index", "site", "serving", "studies"} <= {page.stem for page in WITH_COMMANDS}
+    assert {"README", "files", "index", "site", "serving", "studies", "terminal"} <= {
+        page.stem for page in WITH_COMMANDS
+    }
 
 
 FENCED = re.compile(r"^```(console|text)\n(.*?)^```$(\n(?=\n?```text$))?", flags=re.DOTALL | re.MULTILINE)
