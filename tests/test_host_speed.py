@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.build.denoising import batches_of_pictures
 from sim.build.host_times import HostTimes, host_times
 from sim.documents import read_document
 from sim.errors import InputError
@@ -21,6 +22,8 @@ from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.report.validity import UNTOLD, WITHIN, ranges
 from sim.results.files import to_yaml
+from sim.spec.passes import Denoising
+from tests.small import small
 
 CATALOG = Catalog()
 REFERENCE = CATALOG.cpu("intel-xeon-platinum-8480c")
@@ -162,6 +165,88 @@ def test_a_run_names_the_cpu_that_it_is_scaled_from_and_says_that_this_is_assume
     )
     (row,) = (row for row in ranges(sim.run("chat-service", set={"duration": "1 min"})) if row[1] == "work of its host")
     assert row[4] == WITHIN
+
+
+# Pictures
+
+PICTURES: dict[str, Any] = {
+    "law": "denoising",
+    "network": "stable-diffusion-1.5",
+    "stack": "diffusers-2024",
+    "precision": "fp16",
+    "height": 256,
+    "width": 256,
+    "steps": 20,
+    "guided": True,
+}
+
+
+def pictures_s(speed: float | None, size: int, **changes: Any) -> float:
+    """Of a batch on an A100 beside a thread of that speed."""
+    spec, gpu = Denoising.model_validate(PICTURES | changes), CATALOG.gpu("nvidia-a100-sxm-80gb")
+    return batches_of_pictures(spec, size, gpu, cpu(speed), CATALOG)[-1][0] * 1e-9
+
+
+def of_pictures(node: str, **changes: Any) -> dict[str, Any]:
+    """A scenario of two of them."""
+    found = small()
+    del found["duration"]
+    found["cluster"]["nodes"] = [{"profile": node, "count": 1}]
+    found["workloads"] = {
+        "api": {
+            "kind": "inference",
+            "replicas": 1,
+            "gpus_per_replica": 1,
+            "arrivals": {"kind": "backlog", "requests": 2},
+            "service_time": PICTURES | changes,
+            "cpu_load": 0.1,
+        }
+    }
+    return found
+
+
+def test_small_pictures_take_as_much_longer_as_a_thread_is_slower_and_large_batches_do_not() -> None:
+    """A small picture alone waits for nothing but launches; of sixteen large ones kernels outlast them."""
+    same, half, unknown = (pictures_s(speed, 1) for speed in (4.73, 4.73 / 2, None))
+    assert same == unknown
+    assert half == pytest.approx(2.0 * same, rel=0.02)
+    same, half = (pictures_s(speed, 16, height=512, width=512) for speed in (4.73, 4.73 / 1.4))
+    assert half == pytest.approx(same, rel=0.02)
+
+
+def test_pictures_from_graphs_take_the_same_on_any_host() -> None:
+    assert pictures_s(1.0, 1, stack="diffusers-2024-compiled") == pictures_s(9.0, 1, stack="diffusers-2024-compiled")
+
+
+def test_a_run_of_pictures_is_scaled_by_its_nodes_cpu_and_says_so() -> None:
+    found = sim.run(of_pictures("a2-megagpu-16g-like"))
+    assert {"amd-epyc-7742", "intel-cascade-lake-a2-guest"} <= set(found.manifest["profiles_sha256"])
+    (row,) = (row for row in ranges(found) if row[1] == "work of its host")
+    assert row == (
+        "stack diffusers-2024",
+        "work of its host",
+        "amd-epyc-7742 (assumed)",
+        "intel-cascade-lake-a2-guest, taken to need 1.1 times as long",
+        UNTOLD,
+    )
+    there = sim.run(of_pictures("dgx-a100"))
+    (row,) = (row for row in ranges(there) if row[1] == "work of its host")
+    assert row[4] == WITHIN
+    assert found.summary["simulated_s"] == pytest.approx(4.73 / 4.3 * there.summary["simulated_s"], rel=0.02)
+    graphs = sim.run(of_pictures("dgx-a100", stack="diffusers-2024-compiled"))
+    assert not [row for row in ranges(graphs) if row[1] == "work of its host"]
+
+
+def test_a_host_of_pictures_that_is_no_profile_or_launches_nothing_is_refused(tmp_path: Path) -> None:
+    host = {"value": "xeon-of-nobody", "source": "judgement", "confidence": "assumed", "note": "of this test"}
+    own_stack = {**read_document(CATALOG.path("diffusers-2024")).data, "name": "own-stack", "host": host}
+    file = tmp_path / "own-stack.yaml"
+    for without, says in ((False, "service_time.stack: .*xeon-of-nobody"), (True, "the CPU that 'launch' is of")):
+        if without:
+            del own_stack["launch"]
+        file.write_text(to_yaml(own_stack), encoding="utf-8")
+        with pytest.raises(InputError, match=says):
+            sim.run(of_pictures("dgx-a100", stack="own-stack") | {"profiles": str(tmp_path)})
 
 
 # Text
