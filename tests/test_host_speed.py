@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.build.denoising import batches_of_pictures
 from sim.build.host_times import HostTimes, host_times
 from sim.documents import read_document
 from sim.errors import InputError
@@ -21,10 +22,14 @@ from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.report.validity import UNTOLD, WITHIN, ranges
 from sim.results.files import to_yaml
-from sim.units import SECONDS_PER_NS
+from sim.spec.passes import Denoising
+from tests.small import small
 
 CATALOG = Catalog()
 REFERENCE = CATALOG.cpu("intel-xeon-platinum-8480c")
+VLLM = CATALOG.stack("vllm-2025")
+ITERATION_S = 1e-9 * VLLM.iteration.value
+LAUNCH_S = 1e-9 * VLLM.launch.value if VLLM.launch is not None else 0.0
 EAGER = "scenarios/published/fernandez-eager.yaml"
 ONE = {
     "workloads.text.arrivals.requests": 2,
@@ -69,13 +74,6 @@ def token_s(**changes: Any) -> float:
     return float(sim.run(EAGER, set=ONE | changes).at("serving.text.tpot_s.mean"))
 
 
-def of_the_stack() -> tuple[float, float]:
-    """s of a layer's launches, and of what an iteration takes beside them."""
-    stack = CATALOG.stack("vllm-2025")
-    assert stack.launch is not None
-    return float(stack.launch.value) * SECONDS_PER_NS, float(stack.iteration.value) * SECONDS_PER_NS
-
-
 # The law
 
 
@@ -114,23 +112,21 @@ def test_every_cpu_beside_a_gpu_that_ships_has_a_speed_on_the_scale_and_its_sour
 
 
 def test_all_of_a_hosts_times_are_scaled_and_nothing_else() -> None:
-    stack = CATALOG.stack("vllm-2025")
-    as_told, slow = (host_times(stack, stack.quantised["fp8"], 1, factor) for factor in (1.0, 2.5))
+    as_told, slow = (host_times(VLLM, VLLM.quantised["fp8"], 1, factor) for factor in (1.0, 2.5))
     for name in HostTimes.__dataclass_fields__:
         assert getattr(slow, name) == pytest.approx(2.5 * getattr(as_told, name), rel=1e-12)
-    assert as_told.launch_s == pytest.approx(of_the_stack()[0])
+    assert as_told.launch_s == pytest.approx(LAUNCH_S)
 
 
 # In servers
 
 
 def test_a_token_that_waits_for_launches_takes_as_much_longer_as_a_thread_is_slower(tmp_path: Path) -> None:
-    """Llama 3.1 8B launched kernel by kernel on an H100: 32 layers and an iteration's own, once more for half the
-    speed; less than a millisecond is the device's."""
+    """Llama 3.1 8B launched kernel by kernel on an H100: 32 layers and an iteration, once more for half the speed;
+    less than a millisecond is the device's."""
     speed = float(REFERENCE.single_thread.value) if REFERENCE.single_thread is not None else 0.0
     same, half, unknown = (token_s(**own(tmp_path / str(at), at)) for at in (speed, speed / 2, None))
-    launch_s, iteration_s = of_the_stack()
-    host = 32 * launch_s + iteration_s
+    host = 32 * LAUNCH_S + ITERATION_S
     assert half - same == pytest.approx(host, rel=1e-4)
     assert host < same < host + 1e-3
     assert unknown == same == token_s(**{"cluster.nodes.0.profile": "dgx-h100"})
@@ -138,10 +134,9 @@ def test_a_token_that_waits_for_launches_takes_as_much_longer_as_a_thread_is_slo
 
 def test_kernels_that_take_longer_hide_a_slow_host(tmp_path: Path) -> None:
     """Of launches; what an iteration takes beside them is not hidden."""
-    big = {"workloads.text.model": "qwen3-32b"}  # 64 layers: 7 ms of launches on so fast a host, 22 of kernels
+    big = {"workloads.text.model": "qwen3-32b"}  # 64 layers: 30 ms of launches, 22 of kernels
     fast, faster = (token_s(**own(tmp_path / str(at), at), **big) for at in (26.0, 52.0))
-    _, iteration_s = of_the_stack()
-    assert fast - faster == pytest.approx(iteration_s * 6.5 * (1 / 26.0 - 1 / 52.0), rel=0.01)
+    assert fast - faster == pytest.approx(ITERATION_S * 6.5 * (1 / 26.0 - 1 / 52.0), rel=0.01)
 
 
 def test_work_that_a_scenario_states_is_that_of_its_own_servers(tmp_path: Path) -> None:
@@ -172,6 +167,88 @@ def test_a_run_names_the_cpu_that_it_is_scaled_from_and_says_that_this_is_assume
     )
     (row,) = (row for row in ranges(sim.run("chat-service", set={"duration": "1 min"})) if row[1] == "work of its host")
     assert row[4] == WITHIN
+
+
+# Pictures
+
+PICTURES: dict[str, Any] = {
+    "law": "denoising",
+    "network": "stable-diffusion-1.5",
+    "stack": "diffusers-2024",
+    "precision": "fp16",
+    "height": 256,
+    "width": 256,
+    "steps": 20,
+    "guided": True,
+}
+
+
+def pictures_s(speed: float | None, size: int, **changes: Any) -> float:
+    """Of a batch on an A100 beside a thread of that speed."""
+    spec, gpu = Denoising.model_validate(PICTURES | changes), CATALOG.gpu("nvidia-a100-sxm-80gb")
+    return batches_of_pictures(spec, size, gpu, cpu(speed), CATALOG)[-1][0] * 1e-9
+
+
+def of_pictures(node: str, **changes: Any) -> dict[str, Any]:
+    """A scenario of two of them."""
+    found = small()
+    del found["duration"]
+    found["cluster"]["nodes"] = [{"profile": node, "count": 1}]
+    found["workloads"] = {
+        "api": {
+            "kind": "inference",
+            "replicas": 1,
+            "gpus_per_replica": 1,
+            "arrivals": {"kind": "backlog", "requests": 2},
+            "service_time": PICTURES | changes,
+            "cpu_load": 0.1,
+        }
+    }
+    return found
+
+
+def test_small_pictures_take_as_much_longer_as_a_thread_is_slower_and_large_batches_do_not() -> None:
+    """A small picture alone waits for nothing but launches; of sixteen large ones kernels outlast them."""
+    same, half, unknown = (pictures_s(speed, 1) for speed in (4.73, 4.73 / 2, None))
+    assert same == unknown
+    assert half == pytest.approx(2.0 * same, rel=0.02)
+    same, half = (pictures_s(speed, 16, height=512, width=512) for speed in (4.73, 4.73 / 1.4))
+    assert half == pytest.approx(same, rel=0.02)
+
+
+def test_pictures_from_graphs_take_the_same_on_any_host() -> None:
+    assert pictures_s(1.0, 1, stack="diffusers-2024-compiled") == pictures_s(9.0, 1, stack="diffusers-2024-compiled")
+
+
+def test_a_run_of_pictures_is_scaled_by_its_nodes_cpu_and_says_so() -> None:
+    found = sim.run(of_pictures("a2-megagpu-16g-like"))
+    assert {"amd-epyc-7742", "intel-cascade-lake-a2-guest"} <= set(found.manifest["profiles_sha256"])
+    (row,) = (row for row in ranges(found) if row[1] == "work of its host")
+    assert row == (
+        "stack diffusers-2024",
+        "work of its host",
+        "amd-epyc-7742 (assumed)",
+        "intel-cascade-lake-a2-guest, taken to need 1.1 times as long",
+        UNTOLD,
+    )
+    there = sim.run(of_pictures("dgx-a100"))
+    (row,) = (row for row in ranges(there) if row[1] == "work of its host")
+    assert row[4] == WITHIN
+    assert found.summary["simulated_s"] == pytest.approx(4.73 / 4.3 * there.summary["simulated_s"], rel=0.02)
+    graphs = sim.run(of_pictures("dgx-a100", stack="diffusers-2024-compiled"))
+    assert not [row for row in ranges(graphs) if row[1] == "work of its host"]
+
+
+def test_a_host_of_pictures_that_is_no_profile_or_launches_nothing_is_refused(tmp_path: Path) -> None:
+    host = {"value": "xeon-of-nobody", "source": "judgement", "confidence": "assumed", "note": "of this test"}
+    own_stack = {**read_document(CATALOG.path("diffusers-2024")).data, "name": "own-stack", "host": host}
+    file = tmp_path / "own-stack.yaml"
+    for without, says in ((False, "service_time.stack: .*xeon-of-nobody"), (True, "the CPU that 'launch' is of")):
+        if without:
+            del own_stack["launch"]
+        file.write_text(to_yaml(own_stack), encoding="utf-8")
+        with pytest.raises(InputError, match=says):
+            sim.run(of_pictures("dgx-a100", stack="own-stack") | {"profiles": str(tmp_path)})
 
 
 # Text
@@ -207,7 +284,7 @@ def test_tokens_come_no_faster_than_they_are_handed_out(tmp_path: Path) -> None:
     for speed in (6.5, 3.25):
         found = sim.run(EAGER, set=ONE | own(tmp_path / str(speed), speed, {"text": TEXT}) | many)
         between = float(found.at("serving.text.tpot_s.mean"))
-        assert 16 * 2e-3 * 6.5 / speed <= between < 16 * 2e-3 * 6.5 / speed + 2 * 1.6e-3 * 6.5 / speed
+        assert 16 * 2e-3 * 6.5 / speed <= between < 16 * 2e-3 * 6.5 / speed + 2 * ITERATION_S * 6.5 / speed
     few = {"workloads.text.eager": False}
     alone, without = (
         token_s(**own(tmp_path / name, 6.5, changed), **few)

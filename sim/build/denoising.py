@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.build.host_times import slowdown_of
 from sim.build.loads import clocked_up_w, cores_active_w
 from sim.build.passes import mean_w
 from sim.later import later
@@ -24,18 +25,22 @@ with later():
 if TYPE_CHECKING:
     from sim.profiles.denoiser import DenoiserProfile
     from sim.profiles.denoising_stack import DenoisingStackProfile
+    from sim.profiles.node import CPUProfile
     from sim.spec.passes import Denoising
 
 THRICE = 3.0
 VALUE_BYTES: dict[str, float] = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
 
 
-def batches_of_pictures(spec: Denoising, most: int, gpu: GPUProfile, catalog: Catalog) -> tuple[tuple[int, float], ...]:
-    """ns of batches of 1 to ``most`` pictures, and mean W of the GPU meanwhile."""
+def batches_of_pictures(
+    spec: Denoising, most: int, gpu: GPUProfile, cpu: CPUProfile, catalog: Catalog
+) -> tuple[tuple[int, float], ...]:
+    """ns of batches of 1 to ``most`` pictures, and mean W of the GPU meanwhile, beside a CPU that launches kernels."""
     network, stack = catalog.denoiser(spec.network), catalog.denoising_stack(spec.stack)
+    slowdown = slowdown_of(stack, cpu, catalog)
     found = []
     for size in range(1, most + 1):
-        whole = batch_of_pictures(spec, size, gpu, network, stack)
+        whole = batch_of_pictures(spec, size, gpu, network, stack, slowdown=slowdown)
         seconds, watts = within_limit(whole, gpu, host_s=size * spec.host * SECONDS_PER_NS)
         found.append((max(1, round(seconds * NS_PER_S)), watts))
     return tuple(found)
@@ -73,14 +78,21 @@ def within_limit(whole: Cost, gpu: GPUProfile, *, host_s: float) -> tuple[float,
 
 
 def batch_of_pictures(
-    spec: Denoising, size: int, gpu: GPUProfile, network: DenoiserProfile, stack: DenoisingStackProfile
+    spec: Denoising,
+    size: int,
+    gpu: GPUProfile,
+    network: DenoiserProfile,
+    stack: DenoisingStackProfile,
+    *,
+    slowdown: float = 1.0,
 ) -> Cost:
-    """Of so many at once, without the host's part."""
+    """Of so many at once, without the host's part, launched by a CPU that is slower than the stack's by a factor."""
+    launch_s = slowdown * float(stack.launch.value) * SECONDS_PER_NS if stack.launch is not None else 0.0
     before, step, after = _launched(spec, size, network, fused=stack.fused, channels_last=stack.channels_last)
     return (
-        _cost(before, spec.precision, gpu, stack)
-        + _cost(step, spec.precision, gpu, stack) * spec.steps
-        + _cost(after, _of_decoder(spec, network), gpu, stack)
+        _cost(before, spec.precision, gpu, stack, launch_s)
+        + _cost(step, spec.precision, gpu, stack, launch_s) * spec.steps
+        + _cost(after, _of_decoder(spec, network), gpu, stack, launch_s)
     )
 
 
@@ -120,7 +132,9 @@ def weights_bytes(spec: Denoising, network: DenoiserProfile) -> float:
     return sum(byte * sum(k.columns * k.depth for k in part.kernels if isinstance(k, Product)) for part, byte in parts)
 
 
-def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: DenoisingStackProfile) -> Cost:
+def _cost(
+    launched: Launched, precision: Precision, gpu: GPUProfile, stack: DenoisingStackProfile, launch_s: float
+) -> Cost:
     assert gpu.chip is not None  # or it would not have passed
     attention = stack.attention_by_generation.get(gpu.chip.generation, stack.attention_efficiency)
     reached = Reached(
@@ -131,8 +145,7 @@ def _cost(launched: Launched, precision: Precision, gpu: GPUProfile, stack: Deno
         memory=float(stack.memory_efficiency.value),
     )
     machine = Machine(gpu.chip.multiprocessors.value, float(gpu.chip.clock.value), float(gpu.memory.bandwidth.value))
-    launch_s = stack.launch.value * SECONDS_PER_NS if stack.launch is not None else 0.0
-    return cost(launched.kernels, reached, _arithmetic(gpu, precision), machine, launch_s=float(launch_s))
+    return cost(launched.kernels, reached, _arithmetic(gpu, precision), machine, launch_s=launch_s)
 
 
 def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:

@@ -1,4 +1,5 @@
-"""What a serving stack's host takes on the CPU of its node: s of an iteration, a sequence, a prompt and launches."""
+"""What a stack's host takes on the CPU of its node: by how much longer than the stack says, and, where it serves, s of
+an iteration, a sequence, a prompt and launches."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.profiles.catalog import Catalog
+from sim.profiles.denoising_stack import DenoisingStackProfile
 from sim.profiles.host import host_slowdown
 from sim.profiles.node import CPUProfile
 from sim.profiles.sourced import Sourced
@@ -24,12 +26,12 @@ class HostTimes:
     expert_launch_s: float
 
 
-def reference_cpu(stack: StackProfile, catalog: Catalog) -> CPUProfile | None:
+def reference_cpu(stack: StackProfile | DenoisingStackProfile, catalog: Catalog) -> CPUProfile | None:
     """The CPU that its host's times are of. Raises ``InputError`` for one that is not in the catalog."""
     return catalog.cpu(stack.host.value) if stack.host is not None else None
 
 
-def slowdown_of(stack: StackProfile, cpu: CPUProfile, catalog: Catalog) -> float:
+def slowdown_of(stack: StackProfile | DenoisingStackProfile, cpu: CPUProfile, catalog: Catalog) -> float:
     """By how much longer the stack's host takes on this CPU than its profile says; 1 where that is not known. Raises
     ``InputError`` as ``reference_cpu`` does."""
     slowdown = host_slowdown(reference_cpu(stack, catalog), cpu)

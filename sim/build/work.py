@@ -150,7 +150,9 @@ def _service(
         assert gpu is not None  # or it would not have passed
         by_size = tuple(
             _with_methods(ns, watts, spec, resolved)
-            for ns, watts in batches_of_pictures(spec.service_time, spec.batching.max_batch, gpu, resolved.catalog)
+            for ns, watts in batches_of_pictures(
+                spec.service_time, spec.batching.max_batch, gpu, machine.cpu, resolved.catalog
+            )
         )
         loaded_w = float(gpu.power.loaded.value)
     elif isinstance(spec.service_time, Roofline):

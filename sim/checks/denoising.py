@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from sim.build.host_times import reference_cpu
 from sim.build.resolved import Resolved
 from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
@@ -22,14 +23,15 @@ Found = Iterator[tuple[KeyPath, str]]
 
 
 def pictures_fit(resolved: Resolved) -> Found:
-    """Unknown networks and stacks; GPUs that lack what their times follow from."""
+    """Unknown networks, stacks and CPUs of these; GPUs that lack what their times follow from."""
+    catalog = resolved.catalog
     for name, service in resolved.services.items():
         asked, at = service.service_time, ("workloads", name, "service_time")
         if not isinstance(asked, Denoising):
             continue
         wanted: list[tuple[str, str, Callable[[str], object]]] = [
-            ("network", asked.network, resolved.catalog.denoiser),
-            ("stack", asked.stack, resolved.catalog.denoising_stack),
+            ("network", asked.network, catalog.denoiser),
+            ("stack", asked.stack, lambda name: reference_cpu(catalog.denoising_stack(name), catalog)),
         ]
         unknown = []
         for field, profile, read in wanted:
@@ -38,7 +40,7 @@ def pictures_fit(resolved: Resolved) -> Found:
             except InputError as error:
                 unknown.append(field)
                 yield from (((*at, field), fault) for fault in faults(error))
-        network = resolved.catalog.denoiser(asked.network) if "network" not in unknown else None
+        network = catalog.denoiser(asked.network) if "network" not in unknown else None
         yield from ((at, message) for message in _film(asked, network))
         label = next(iter(resolved.pools[name].values()), "")
         gpu = resolved.gpus.get(label)

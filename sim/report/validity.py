@@ -23,6 +23,7 @@ from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
 
 if TYPE_CHECKING:
+    from sim.profiles.denoising_stack import DenoisingStackProfile
     from sim.profiles.node import CPUProfile
     from sim.profiles.stack import StackProfile
 
@@ -63,11 +64,13 @@ def _services(results: Results, catalog: Catalog) -> Iterator[Row]:
 
 
 def _hosts(scenario: Mapping[str, Any], catalog: Catalog) -> Iterator[Row]:
-    """CPUs of the servers that a stack's host times are of, and those of its pools."""
+    """CPUs of the servers that a stack's host times are of, and those of its pools. Denoising stacks that launch graphs
+    have no such times."""
     for workload in scenario["workloads"].values():
-        name, asked = under(workload, "stack"), under(workload, "pool")
-        stack = _read(lambda name=name: catalog.stack(str(name)))
-        for pool in scenario["cluster"]["nodes"] if stack is not None else ():
+        asked, stack = under(workload, "pool"), _stack(workload, catalog)
+        if stack is None:
+            continue
+        for pool in scenario["cluster"]["nodes"]:
             node = _read(lambda pool=pool: catalog.node(str(pool["profile"])))
             if node is None or node.gpus is None or asked not in (None, pool.get("name"), pool["profile"]):
                 continue
@@ -76,7 +79,18 @@ def _hosts(scenario: Mapping[str, Any], catalog: Catalog) -> Iterator[Row]:
                 yield _host(stack, cpu, _read(lambda stack=stack: reference_cpu(stack, catalog)))
 
 
-def _host(stack: StackProfile, cpu: CPUProfile, reference: CPUProfile | None) -> Row:
+def _stack(workload: Any, catalog: Catalog) -> StackProfile | DenoisingStackProfile | None:
+    name = under(workload, "stack")
+    if name is not None:
+        served: StackProfile | None = _read(lambda: catalog.stack(str(name)))
+        return served
+    drawn: DenoisingStackProfile | None = _read(
+        lambda: catalog.denoising_stack(str(under(workload, "service_time", "stack")))
+    )
+    return drawn if drawn is not None and drawn.launch is not None else None
+
+
+def _host(stack: StackProfile | DenoisingStackProfile, cpu: CPUProfile, reference: CPUProfile | None) -> Row:
     known = "no CPU is named"
     if reference is not None and stack.host is not None:
         known = f"{reference.name} ({stack.host.confidence})"

@@ -113,10 +113,12 @@ def _version(package: str) -> str:
 def profiles_used(resolved: Resolved) -> Sequence[str]:
     """Names of the profiles that a scenario rests on."""
     names = {name for spec in resolved.serving.values() for name in spec.profiles}
+    pictures = [law for one in resolved.services.values() if isinstance(law := one.service_time, Denoising)]
+    names |= {name for law in pictures for name in law.profiles}
     stacks = [resolved.catalog.stack(spec.stack) for spec in resolved.serving.values()]
-    names |= {stack.host.value for stack in stacks if stack.host is not None}
-    laws = [service.service_time for service in resolved.services.values()]
-    names |= {name for law in laws if isinstance(law, Denoising) for name in law.profiles}
+    hosts = [stack.host for stack in stacks]
+    hosts += [resolved.catalog.denoising_stack(law.stack).host for law in pictures]
+    names |= {host.value for host in hosts if host is not None}
     names |= profiles_of_methods(resolved)
     works = [job.work for job in resolved.jobs.values()]
     works += [work for campaign in resolved.campaigns.values() for _, _, _, work in campaign.sizes]
