@@ -105,8 +105,8 @@ html_static_path: list[str] = []
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars: dict[str, list[str]] = {
-    page: [] for page in ("guide", "changes", "ARCHITECTURE", "speed", "CONTRIBUTING")
-}  # none has pages beneath
+    page.stem: [] for page in HERE.glob("*.md") if "{toctree}" not in page.read_text(encoding="utf-8")
+}  # of those with no pages beneath
 html_theme_options = {
     "show_nav_level": 1,
     "show_toc_level": 2,
