@@ -40,6 +40,24 @@ _SMALL: dict[str, Any] = {
 }
 
 
+def backlog_of(service_time: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The same with one service alone, of one GPU, that answers five requests which are there from the start."""
+    data = small()
+    del data["duration"]
+    data["workloads"] = {
+        "api": {
+            "kind": "inference",
+            "replicas": 1,
+            "gpus_per_replica": 1,
+            "arrivals": {"kind": "backlog", "requests": 5},
+            "service_time": service_time,
+            "cpu_load": 0.1,
+            **changes,
+        }
+    }
+    return data
+
+
 def small() -> dict[str, Any]:
     """A fresh copy: two nodes of eight GPUs for six hours, a training job on one, a service on half of the other."""
     return copy.deepcopy(_SMALL)

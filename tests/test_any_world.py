@@ -137,7 +137,7 @@ def test_a_world_is_the_same_world_again(
         tape = Tape()
         work = Workloads(training=jobs, services=services)
         how = {"streams": Streams(seed), "recorder": tape}
-        return simulate(pools, work, Policies(), duration_ns=duration_ns, **how), tape  # type: ignore[arg-type]
+        return simulate(pools, work, Policies(), duration_ns=duration_ns, **how), tape  # type: ignore[arg-type]  # fields by name, of several types
 
     (first, one), (again, two) = once(), once()
     assert one.segments == two.segments

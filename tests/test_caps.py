@@ -293,7 +293,7 @@ def test_a_limit_and_serving_do_not_go_together() -> None:
     with pytest.raises(RunError, match="cannot throttle serving"):
         simulate(
             [pool()],
-            Workloads(serving=[(Plan(), KeepAll())]),  # type: ignore[list-item]
+            Workloads(serving=[(Plan(), KeepAll())]),  # type: ignore[list-item]  # what is asked of a plan
             Policies(limits=[limit(1000.0)]),
             duration_ns=HOUR_NS,
             streams=Streams(0),

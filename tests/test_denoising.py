@@ -18,7 +18,7 @@ from sim.profiles.denoiser_layers import Launched, Pass, Product, transformer, u
 from sim.profiles.denoiser_time import Arithmetic, Reached, cost
 from sim.profiles.kernel_time import Machine
 from sim.spec.passes import Denoising
-from tests.small import small
+from tests.small import backlog_of
 
 CATALOG = Catalog()
 A100 = "nvidia-a100-sxm-80gb"
@@ -266,16 +266,4 @@ def _denoising(**changes: Any) -> Denoising:
 
 
 def _world() -> dict[str, Any]:
-    data = small()
-    del data["duration"]
-    data["workloads"] = {
-        "api": {
-            "kind": "inference",
-            "replicas": 1,
-            "gpus_per_replica": 1,
-            "arrivals": {"kind": "backlog", "requests": 5},
-            "service_time": _denoising().model_dump(),
-            "cpu_load": 0.1,
-        }
-    }
-    return data
+    return backlog_of(_denoising().model_dump())

@@ -15,7 +15,7 @@ from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.passes import Device, Pass, batch_cost
 from sim.spec.passes import Roofline
-from tests.small import small
+from tests.small import backlog_of
 
 CATALOG = Catalog()
 DEVICE = Device(byte_per_s=1e12, joule_per_byte=1e-10, active_w=50.0)
@@ -162,17 +162,4 @@ def _roofline(**changes: Any) -> Roofline:
 
 
 def _world(**changes: Any) -> dict[str, Any]:
-    data = small()
-    del data["duration"]
-    data["workloads"] = {
-        "api": {
-            "kind": "inference",
-            "replicas": 1,
-            "gpus_per_replica": 1,
-            "arrivals": {"kind": "backlog", "requests": 5},
-            "service_time": _roofline().model_dump(),
-            "cpu_load": 0.1,
-            **changes,
-        }
-    }
-    return data
+    return backlog_of(_roofline().model_dump(), **changes)

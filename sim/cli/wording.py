@@ -18,7 +18,7 @@ def say_plainly(error: Exception) -> None:
     if type(error.__cause__).__name__ == "ValidationError" and hasattr(error, "message"):
         from sim.validation import first_in_plain_words
 
-        error.message = first_in_plain_words(error.__cause__)  # type: ignore[arg-type]
+        error.message = first_in_plain_words(error.__cause__)  # type: ignore[arg-type]  # known by name, not imported
 
 
 def what_is_missing(error: Exception) -> str:
