@@ -60,7 +60,10 @@ class Roofline(Spec):
 
 
 class Denoising(Spec):
-    """Time and power of pictures, or of a film, that a network makes of noise in so many steps, kernel by kernel."""
+    """Time and power of pictures, or of a film, that a network makes of noise in so many steps, kernel by kernel.
+
+    Its weights have to fit the device's memory; what pictures take beside them is not reckoned.
+    """
 
     law: Literal["denoising"]
     network: str = Field(description="A profile of kind 'denoiser'.")
