@@ -17,17 +17,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.profiles.denoiser_layers import Attention, Kernel, Pass, Product
-from sim.profiles.kernel_time import Floats, KernelTime, Machine, ProductLaw, product_time, together
+from sim.profiles.kernel_time import QUERY_ROWS, Floats, KernelTime, Machine, ProductLaw, product_time, together
 
-QUERY_ROWS = 128
-"""Of a tile of attention, as in ``kernel_time``."""
 HEAD_MULTIPLE = 32
 """Kernels of attention are compiled for heads of 32, 64, 96 values and so on; others are filled up (FlashAttention,
 ``static_switch.h``)."""
-SHARPNESS = 1.83
-"""Of ``kernel_time.ProductLaw``, for attention, too."""
-FLOOR_CYCLES = 4450.0
-"""Of a kernel that fills its pipeline and drains it, as of a product."""
+SHARPNESS = ProductLaw.sharpness
+FLOOR_CYCLES = ProductLaw.floor_cycles
+"""Of products, for attention and passes, too: a kernel fills its pipeline and drains it."""
 
 
 @dataclass(frozen=True)
