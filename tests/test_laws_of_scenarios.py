@@ -104,7 +104,7 @@ def test_a_resolved_scenario_gives_the_same_numbers(name: str) -> None:
     assert unlike(ran(name).summary, sim.run(resolved(name)).summary, rel=0.0) == []
 
 
-@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("name", [*LIGHT, "federated-fleet"])
 def test_the_order_of_names_and_fields_means_nothing(name: str) -> None:
     assert unlike(ran(name).summary, sim.run(shuffled(resolved(name), Random(1))).summary) == []
 
