@@ -98,6 +98,10 @@ def test_market_and_location_stand_side_by_side_and_are_never_summed() -> None:
     facility = base.at("energy_kwh.facility")  # more than the 2.3 kW of the contract in every hour
     delivered = 20e3 * 6 / (365.25 * 24)
     assert bought.at("carbon_kg.operational_market") == pytest.approx(0.5 * (facility - delivered), rel=1e-9)
+    carbon = bought.summary["carbon_kg"]
+    assert carbon["total_market"] == pytest.approx(carbon["operational_market"] + carbon["embodied"], rel=1e-12)
+    assert carbon["total"] == base.at("carbon_kg.total")
+    assert "total_market" not in base.summary["carbon_kg"]
     assert bought.at("kpi.cfe_24_7") == pytest.approx(delivered / facility, rel=1e-9)
     assert bought.at("kpi.ref") == pytest.approx(delivered / facility, rel=1e-9)
     nothing = sim.account(base, set={"site.grid.market": {"residual_mix": "400 gCO2e/kWh"}})

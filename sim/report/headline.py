@@ -197,6 +197,8 @@ def sentence(results: Results) -> str:
     said = f"In {took}, this used {used} and caused {carbon_mass(carbon['total'])} of CO2e"
     if carbon["total"] > 0.0 and carbon["embodied"] >= 0.0:
         said += f" ({share(carbon['embodied'], carbon['total'])} of it from making the hardware)"
+    if "total_market" in carbon:
+        said += f", or {carbon_mass(carbon['total_market'])} by what was bought (market-based)"
     work = units_of_work(summary)
     if work is not None:
         units, unit = work

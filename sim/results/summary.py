@@ -163,6 +163,7 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
     scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1 - outside}
     if all(site.market is not None for site in plans):
         carbon["operational_market"] = kg("market_g")
+        carbon["total_market"] = kg("market_g", "embodied_g")
         scopes["scope_2_market"] = carbon["operational_market"] - scope1 - outside
     if all(site.grid.marginal is not None for site in plans):
         carbon["marginal_effect"] = kg("marginal_g", "scope1_g")

@@ -75,6 +75,9 @@ CARBON = {
     "carbon_kg.total": Origin(
         "operational and embodied carbon", "{carbon_kg.operational_location} + {carbon_kg.embodied}"
     ),
+    "carbon_kg.total_market": Origin(
+        "market-based operational carbon, and embodied carbon", "{carbon_kg.operational_market} + {carbon_kg.embodied}"
+    ),
     "carbon_kg.recycling_credit_not_deducted": Origin(
         "what others are spared by recycling, by the devices' share of life", columns=("credit_g",)
     ),
