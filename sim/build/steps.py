@@ -9,7 +9,7 @@ import numpy as np
 from sim.build.deployment import Stepping
 from sim.build.step_table import read_step_table
 from sim.later import later
-from sim.profiles.step import IterationCost
+from sim.profiles.step import CAPPED, COMPUTE, DECODES, ENERGY, IterationCost
 from sim.spec.steps import KernelSteps, MeasuredSteps, Roofline
 
 with later():
@@ -22,8 +22,9 @@ def roofline(_spec: Roofline, around: Stepping) -> IterationCost:
 
 
 def measured(spec: MeasuredSteps, around: Stepping) -> IterationCost:
-    """Times from a table, which are those without a cap; energy from the roofline. A cap slows by as much as it slows
-    the roofline.
+    """Times from a table, which are those without a cap, and hold: the board's own limit was in them when they were
+    measured. A cap slows by as much as it slows the roofline. Energy is the roofline's; where that would take longer,
+    so much less of it that watts stay the same, of a context token by the median over the numbers of tokens measured.
 
     Raises ``InputError`` for a table that cannot be read.
     """
@@ -31,15 +32,17 @@ def measured(spec: MeasuredSteps, around: Stepping) -> IterationCost:
     free = cost
     if around.cap_w < float(around.deployment.gpu.tdp.value):
         free = around.deployment.roofline(float(around.deployment.gpu.tdp.value), around.longest_prompt)
-    capped_s, free_s = (made.table[:, :, :2].max(axis=2) for made in (cost, free))
-    slower = np.divide(capped_s, free_s, out=np.ones_like(free_s), where=free_s > 0.0)
+    own_s, free_s = (made.table[:, :, :CAPPED].max(axis=2) for made in (cost, free))
+    slower = np.divide(own_s, free_s, out=np.ones_like(free_s), where=free_s > 0.0)
     times = read_step_table(spec.file)
     tokens = np.arange(cost.table.shape[1], dtype=np.float64)
-    table, slope = cost.table.copy(), cost.slope.copy()
-    slope[:2] = 0.0
-    table[:, :, 1] = 0.0
     prompt_s = times.at("prompt", tokens)
-    table[:, :, 0] = slower * np.stack([times.at("decode", tokens), prompt_s, spec.mixed * prompt_s])
+    taken_s = slower * np.stack([times.at("decode", tokens), prompt_s, spec.mixed * prompt_s])
+    drawn = np.minimum(1.0, np.divide(taken_s, own_s, out=np.ones_like(own_s), where=own_s > 0.0))
+    at = [min(round(float(n)), len(tokens) - 1) for n in times.tokens["decode"]]
+    table, slope = np.zeros_like(cost.table), np.zeros_like(cost.slope)
+    table[:, :, COMPUTE], table[:, :, ENERGY] = taken_s, drawn * cost.table[:, :, ENERGY]
+    slope[ENERGY] = np.median(drawn[DECODES, at]) * cost.slope[ENERGY]
     return replace(cost, table=table, slope=slope)
 
 

@@ -46,7 +46,7 @@ class MeasuredSteps(StepTime):
     """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
 
     Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both. What an
-    iteration draws beyond loaded GPUs is the roofline's, in J, whatever the times.
+    iteration draws beyond loaded GPUs is the roofline's: its J where the roofline is as fast, its W where it is not.
     """
 
     pads_ranks: ClassVar[bool] = False
