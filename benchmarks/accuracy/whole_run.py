@@ -43,7 +43,7 @@ def median_s(bench: Bench, row: Mapping[str, Any], at: Configuration) -> float:
     cached = _cached(row, at, tokens)
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "requests.jsonl"
-        trace.write_text("".join(_lines(at, tokens, cached)))
+        trace.write_text("".join(lines(at, tokens, cached)))
         served["arrivals"] = {"kind": "trace", "file": str(trace), "format": "mooncake", "block_tokens": BLOCK}
         served["batching"] |= {"prefix_cache": any(cached)}
         found: float = bench.of(asked).summary["serving"]["w"]["itl_s"]["p50"]
@@ -74,7 +74,7 @@ def _cached(row: Mapping[str, Any], at: Configuration, tokens: npt.NDArray[np.in
     return [int(min(hit, at.prompt_tokens - 1.0) // BLOCK) for hit in each]
 
 
-def _lines(at: Configuration, tokens: npt.NDArray[np.int64], cached: list[int]) -> Iterator[str]:
+def lines(at: Configuration, tokens: npt.NDArray[np.int64], cached: list[int]) -> Iterator[str]:
     """The requests as a trace. What is found is the beginning of one text, which is as much as of prompts met again;
     all other blocks are a request's own."""
     blocks = -(-at.prompt_tokens // BLOCK)
