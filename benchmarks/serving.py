@@ -126,7 +126,7 @@ def _kernels(*, quick: bool) -> Sequence[Row]:
         print("aiconfigurator-core is not installed: measured kernels are left out")
         return []
     scenarios = [poisson_service(2_000_000, "round-robin", rate="800 request/s") for _ in range(2)]
-    steps = {"kind": "kernels", "framework": "vllm", "version": "0.24.0"}
+    steps = {"kind": "kernels", "framework": "vllm", "version": "0.24.0", "fp8": "block"}
     scenarios[1]["workloads"]["chat"]["step_time"] = steps
     first_s = _computed(scenarios[1])
     turns = [[_computed(scenario) for scenario in scenarios] for _ in range(2 if quick else 5)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -14,7 +16,9 @@ from benchmarks.accuracy import form, mlenergy, training_steps
 from benchmarks.accuracy.campaign import drawn, window
 from benchmarks.accuracy.mean_field import Configurations, asked_of, predict, records
 from benchmarks.accuracy.prefix_cache import RECOMPUTED, Cache, found
+from benchmarks.accuracy.serving_stack import CONSTANTS, Bench, Configuration
 from benchmarks.accuracy.sweeps import SETS, repeats_of, requests_of
+from benchmarks.accuracy.whole_run import lines, median_s
 from sim.build.deployment import Deployment
 from sim.profiles.capped_step import PAIR, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
@@ -203,6 +207,56 @@ def test_hits_are_where_the_set_was_sent_again_and_boards_hold_it(table: pd.Data
     small = table["model_id"].str.endswith("Qwen3-32B") & (table["gpu_model"] == "B200") & sent
     assert small.any()
     assert (share[small] < 0.1).all()  # written over before it is met again
+
+
+def test_each_request_of_a_run_brings_what_it_finds_and_nothing_that_another_has() -> None:
+    at = closed_loop(4, tokens=50)
+    traced = [json.loads(line) for line in lines(at, np.array([10, 20, 30]), [0, 2, 3])]
+    blocks = [row["hash_ids"] for row in traced]
+    assert [row["output_length"] for row in traced] == [10, 20, 30]
+    assert [len(each) for each in blocks] == [4, 4, 4]  # the last in part: 50 tokens
+    assert blocks[1][:2] == blocks[2][:2] == [0, 1]
+    own = [*blocks[0], *blocks[1][2:], *blocks[2][3:]]
+    assert len({*own, 0, 1, 2}) == len(own) + 3
+
+
+def test_the_median_of_a_whole_run_is_of_where_most_tokens_are_written() -> None:
+    """1,024 requests, 512 at a time. Where all answers are alike, two waves run full; where a few are long, most tokens
+    are written while the last of them run alone."""
+    alike, uneven = (run_median_s(np.array(lengths), np.array(counts)) for lengths, counts in CASES)
+    with Bench(STARTS) as bench:
+        full, few = (decode_s(bench, users) for users in (512, 26))
+    assert alike == pytest.approx(full, rel=0.05)
+    assert few < uneven < 0.6 * full  # contexts are longer than those of the loop
+
+
+STARTS = {name: bound.start for name, bound in CONSTANTS.items()}
+CASES = (([200.0], [1.0]), ([20.0, 2000.0], [0.95, 0.05]))
+
+
+def closed_loop(users: int, tokens: int = 64) -> Configuration:
+    """Qwen3 8B on one H100."""
+    return Configuration(
+        board="H100", model="qwen3-8b", gpus=1, expert_parallel=False, data_parallel=False, weights="bf16",
+        users=users, prompt_tokens=tokens, prompt_work_s=0.0, encoder_s=0.0,
+        output={"kind": "constant", "tokens": 200}, seconds=30.0,
+    )  # fmt: skip
+
+
+def run_median_s(lengths: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]) -> float:
+    """Of 1,024 chats, 512 at a time."""
+    row = {
+        "task": "lm-arena-chat", "model_id": "Qwen/Qwen3-8B", "gpu_model": "H100", "num_gpus": 1,
+        "expert_parallel": 1, "data_parallel": 1, "weight_precision": "bfloat16", "max_num_seqs": 512,
+        "bins": (lengths, counts), "avg_output_len": float((lengths * counts).sum()),
+    }  # fmt: skip
+    with Bench(STARTS) as bench:
+        return median_s(bench, row, closed_loop(512))
+
+
+def decode_s(bench: Bench, users: int) -> float:
+    """Of an iteration without a prompt in a loop."""
+    return float(bench.run(closed_loop(users)).summary["serving"]["w"]["decode_iteration_s"]["p50"])
 
 
 def test_graphs_end_at_twice_the_sequences() -> None:

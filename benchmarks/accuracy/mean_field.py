@@ -52,7 +52,7 @@ class Configurations:
     @classmethod
     def of(cls, table: pd.DataFrame, models: list[Any]) -> Configurations:
         """From rows of the table and each row's model."""
-        laid_out = [deployment(_layout_of(row, model)) for row, model in zip(records(table), models, strict=True)]
+        laid_out = [deployment(layout_of(row, model)) for row, model in zip(records(table), models, strict=True)]
         terms = columns([each.terms(0.0) for each in laid_out])
         weights = table["weight_precision"].to_numpy()[:, np.newaxis]
         apart = np.array([[flashinfer(model)] for model in table["model_id"]])
@@ -96,10 +96,10 @@ def asked_of(row: Mapping[str, Any]) -> int:
 
 def window_of(row: Mapping[str, Any]) -> Window:
     """What is running while a row is measured; the mean length of answers is as measured."""
-    return window(*_answers(row), batch=int(row["max_num_seqs"]), requests=asked_of(row))
+    return window(*answers_of(row), batch=int(row["max_num_seqs"]), requests=asked_of(row))
 
 
-def _answers(row: Mapping[str, Any]) -> tuple[Floats, Floats]:
+def answers_of(row: Mapping[str, Any]) -> tuple[Floats, Floats]:
     """Output tokens and their weights."""
     lengths, counts = row["bins"]
     scale = row["avg_output_len"] / float((lengths * counts).sum() / counts.sum())
@@ -108,7 +108,7 @@ def _answers(row: Mapping[str, Any]) -> tuple[Floats, Floats]:
 
 def cached_tokens(row: Mapping[str, Any], model: Any, prompt: float) -> float:
     """Tokens that a row's server finds of a prompt, on average over its window."""
-    return min(float(np.interp(prompt, LONG, _met(row, deployment(_layout_of(row, model))))), prompt)
+    return min(float(np.interp(prompt, LONG, _met(row, deployment(layout_of(row, model))))), prompt)
 
 
 def _met(row: Mapping[str, Any], at: Deployment) -> list[float]:
@@ -116,21 +116,26 @@ def _met(row: Mapping[str, Any], at: Deployment) -> list[float]:
     several = SETS[str(row["task"])]
     if asked_of(row) <= several or at.model.state_values:
         return [0.0] * len(LONG)
+    cache = cache_of(at)
+    answers = tuple(drawn(*answers_of(row), requests=asked_of(row)).tolist())
+    batch = int(row["max_num_seqs"])
+    return [found(answers, batch=batch, several=several, prompt=round(long), cache=cache) for long in LONG.tolist()]
+
+
+def cache_of(at: Deployment) -> Cache:
+    """The prefix cache of a deployment."""
     tensor = at.replicas.tensor_parallel
     keeps = kept(at.model, at.bytes(), tensor)
     a_token = keeps.full + keeps.windowed
-    cache = Cache(
+    return Cache(
         tokens=at.kv_bytes_per_gpu() * tensor / a_token,
         full=keeps.full / a_token,
         window=float(at.model.window or np.inf),
         ranks=at.replicas.data_parallel,
     )
-    answers = tuple(drawn(*_answers(row), requests=asked_of(row)).tolist())
-    batch = int(row["max_num_seqs"])
-    return [found(answers, batch=batch, several=several, prompt=round(long), cache=cache) for long in LONG.tolist()]
 
 
-def _layout_of(row: Mapping[str, Any], model: Any) -> Configuration:
+def layout_of(row: Mapping[str, Any], model: Any) -> Configuration:
     """The row's model and GPUs, at the batch that it allows; what it is asked does not matter."""
     return Configuration(
         board=row["gpu_model"],

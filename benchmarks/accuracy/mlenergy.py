@@ -4,8 +4,7 @@ Kernels are known from tables of kernels; what whole servers add (``serving_stac
 configurations; others are then simulated as they were measured (``campaign``): a closed loop at its published
 concurrency, all users at once, and a window that ends when the queue is empty. Three ways to hold out: every second
 batch size, whole families of models, and all of B200. Input lengths are not published: one constant a task. The median
-time between tokens is compared with an iteration that holds no prompt: over most iterations it is what was measured,
-so prompts must have come in bunches.
+time between tokens is that of the whole run (``whole_run``).
 
 What is held out is held out of the fit. The form was chosen with all rows in sight, and is frozen since: ``form`` says
 how and when, and every row whether it still is that form.
@@ -17,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +40,7 @@ from benchmarks.accuracy.mean_field import (
 from benchmarks.accuracy.prefix_cache import BLOCK
 from benchmarks.accuracy.serving_stack import CONSTANTS, WEIGHTS, Bench, Configuration
 from benchmarks.accuracy.sources import MEASURED
+from benchmarks.accuracy.whole_run import median_s
 from benchmarks.table import Row
 from sim.measure.fit.least_squares import Fit, fit, held_out
 from sim.results.results import Results
@@ -136,20 +135,18 @@ def estimated(table: pd.DataFrame) -> Fit:
 def simulated(table: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
     """Watts of a GPU, J per output token and seconds between tokens of each row, by running it."""
     rows = Configurations.of(table, [model_of(model) for model in table["model_id"]])
-    _, mean_s, step_s = predict(rows, constants)
+    _, mean_s, _ = predict(rows, constants)
     found = []
     with Bench(constants) as bench:
-        for row, interval_s, free_s in zip(records(table), mean_s, step_s, strict=True):
+        for row, interval_s in zip(records(table), mean_s, strict=True):
             at = configuration(row, float(interval_s), constants)
-            watts, joules, ended_s = _measured(bench.run(at), at, asked_of(row))
-            served = bench.run(replace(at, seconds=ended_s)).summary["serving"]["w"]
-            # Where every iteration holds a prompt, what one without takes is known from the cost alone.
-            found.append((watts, joules, served.get("decode_iteration_s", {"p50": float(free_s)})["p50"]))
+            watts, joules = _measured(bench.run(at), at, asked_of(row))
+            found.append((watts, joules, median_s(bench, row, at)))
     return pd.DataFrame(found, columns=list(MEASURES), index=table.index)
 
 
-def _measured(results: Results, at: Configuration, asked: int) -> tuple[float, float, float]:
-    """W of a GPU and J per output token in the window of ``asked`` requests (``campaign``), and s until it ends."""
+def _measured(results: Results, at: Configuration, asked: int) -> tuple[float, float]:
+    """W of a GPU and J per output token in the window of ``asked`` requests (``campaign``)."""
     requests = results.requests()
     arrival, first, done = (requests[f"{name}_ns"].to_numpy(np.float64) for name in ("arrival", "first_token", "done"))
     began = float(np.sort(first)[min(at.users, len(first)) - 1])
@@ -162,7 +159,7 @@ def _measured(results: Results, at: Configuration, asked: int) -> tuple[float, f
     share = np.clip(np.minimum(end, ended) - np.maximum(start, began), 0.0, None) / (end - start)
     joules = float((gpu["energy_j"].to_numpy() * share).sum())
     window_s = (ended - began) * SECONDS_PER_NS
-    return joules / window_s / at.gpus, joules / max(tokens, 1.0), ended * SECONDS_PER_NS
+    return joules / window_s / at.gpus, joules / max(tokens, 1.0)
 
 
 def configuration(row: Mapping[str, Any], interval_s: float, constants: Mapping[str, float]) -> Configuration:

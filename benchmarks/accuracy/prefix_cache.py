@@ -48,26 +48,32 @@ class Cache:
 
 @lru_cache(maxsize=4096)
 def found(answers: tuple[int, ...], *, batch: int, several: int, prompt: int, cache: Cache) -> float:
-    """Tokens of a prompt that are found, on average over the requests taken up in the window: those of ``answers``
-    (output tokens in the order sent, a set of ``several`` prompts again and again) beyond the first ``batch``.
+    """Tokens of a prompt that are found, on average over the requests taken up in the window: those beyond the first
+    ``batch``."""
+    of_window = hits(answers, batch=batch, several=several, prompt=prompt, cache=cache)[batch:]
+    return sum(max(hit - RECOMPUTED, 0.0) for hit in of_window) / max(len(of_window), 1)
+
+
+def hits(answers: tuple[int, ...], *, batch: int, several: int, prompt: int, cache: Cache) -> list[float]:
+    """Tokens that are cached of each request's prompt as it is taken up. ``answers`` are output tokens in the order
+    sent, of a set of ``several`` prompts again and again.
 
     The clock counts iterations: every running sequence gains a token in each.
     """
     if len(answers) <= several or cache.tokens <= 0.0:
-        return 0.0
+        return [0.0] * len(answers)
     sent_to = np.random.default_rng(0).integers(0, cache.ranks, size=len(answers)).tolist()
     ranks = [_Rank(cache, prompt) for _ in range(cache.ranks)]
     running: list[tuple[int, int]] = []
-    now, of_all = 0, 0.0
+    now = 0
+    each = []
     for index, answer in enumerate(answers):
         if len(running) >= batch:
             now, ended = heapq.heappop(running)
             ranks[sent_to[ended]].end(now, ended % several, answers[ended])
-        hit = ranks[sent_to[index]].begin(now, index % several)
+        each.append(ranks[sent_to[index]].begin(now, index % several))
         heapq.heappush(running, (now + answer, index))
-        if index >= batch:
-            of_all += max(hit - RECOMPUTED, 0.0)
-    return of_all / max(len(answers) - batch, 1)
+    return each
 
 
 class _Rank:

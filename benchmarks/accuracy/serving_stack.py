@@ -172,10 +172,14 @@ class Bench:
 
     def run(self, at: Configuration) -> Results:
         """The closed loop, from all users at once until ``seconds`` are over."""
+        return self.of(scenario(at))
+
+    def of(self, asked: dict[str, Any]) -> Results:
+        """A scenario, with these profiles."""
         from sim.loading.scenario import load_scenario
         from sim.running.run import run_loaded
 
-        return run_loaded(load_scenario(scenario(at), {}, self._catalog))
+        return run_loaded(load_scenario(asked, {}, self._catalog))
 
 
 def workload(at: Configuration) -> dict[str, Any]:
