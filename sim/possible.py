@@ -59,6 +59,9 @@ LIFETIME = Possible(
     86400.0, 146 * YEAR_S, "from 1 day to 146 years", "hardware is written off over 3 to 8 years, buildings over 60",
     (0.5 * YEAR_S, 100 * YEAR_S), "hardware is kept for years",
 )  # fmt: skip
+MTBF = Possible(
+    1.0, inf, "1 s or more", "a run in which parts fail faster than that would never end",
+)  # fmt: skip
 ENERGY_PRICE = Possible(
     -20.0 / KWH, 100.0 / KWH, "from -20 to 100 per kWh",
     "the highest caps are 17.5 AUD/kWh (AEMO) and 9 USD/kWh (ERCOT until 2021), the lowest floor -1 AUD/kWh",

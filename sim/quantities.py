@@ -24,6 +24,7 @@ from sim.possible import (
     NODE_POWER,
     Possible,
 )
+from sim.possible import MTBF as MTBF_RANGE
 from sim.possible import PUE as PUE_RANGE
 
 
@@ -138,16 +139,23 @@ def _reader(
     return read
 
 
+_FAR_NS = 2**100
+"""Beyond all that is possible."""
+
+
 def _duration_reader(low: int, possible: Possible | None = None) -> Callable[[object], Nanoseconds]:
+    """What is ``possible`` bounds a duration that no clock counts."""
+
     def read(value: object) -> Nanoseconds:
         try:
-            ns = units.parse_ns(value)
+            ns = units.parse_ns(value, by_clock=possible is None)
         except QuantityError as error:
             raise _fail(error.message) from None
         if ns < low:
             least = f"be {low // 1_000_000} ms or more" if low > 1 else "be above zero" if low else "not be negative"
             raise _fail(f"must {least}, and is {value!r}")
-        return _checked(Nanoseconds.of(ns, str(value).strip()), ns * units.SECONDS_PER_NS, possible)
+        seconds = min(ns, _FAR_NS) * units.SECONDS_PER_NS  # as a float, which ends at 1e308
+        return _checked(Nanoseconds.of(ns, str(value).strip()), seconds, possible)
 
     return read
 
@@ -322,7 +330,7 @@ Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanos
 PositiveDuration = Annotated[Nanoseconds, *_field(_duration_reader(1), "duration", Nanoseconds)]
 LookInterval = Annotated[Nanoseconds, *_field(_duration_reader(10_000_000), "duration", Nanoseconds)]
 """How often a rule looks, 10 ms at the least: a run of a day at every nanosecond would never end."""
-MTBF = Annotated[Quantity, *_quantity("duration", above=0.0, example="2000 h")]
+MTBF = Annotated[Quantity, *_quantity("duration", above=0.0, possible=MTBF_RANGE, example="2000 h")]
 """A mean time in s that may be longer than any run, such as one part's between failures."""
 Lifetime = Annotated[
     Nanoseconds,

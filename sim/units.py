@@ -194,15 +194,17 @@ def parse(value: object, dimension: str) -> float:
     return si
 
 
-def parse_ns(value: object) -> int:
+def parse_ns(value: object, *, by_clock: bool = True) -> int:
     """Nanoseconds of a duration such as ``'6 years'``, exact in decimal. Raises ``QuantityError``.
+
+    Not ``by_clock`` is what no simulated clock ever counts, such as a lifetime, which may be of any length.
 
     >>> parse_ns("0.1 s"), parse_ns("1 h")
     (100000000, 3600000000000)
     """
     number, seconds = _scale(value, "duration", "s")
     ns = int((Decimal(number) * Decimal(repr(seconds)) * NS_PER_S).to_integral_value())
-    if abs(ns) >= MAX_NS:
+    if by_clock and abs(ns) >= MAX_NS:
         raise QuantityError(f"{value!r} is longer than the 146 years that a simulated clock can hold")
     return ns
 

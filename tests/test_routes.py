@@ -64,7 +64,7 @@ rules = st.sampled_from(
         Lowest((hourly(1, 3), hourly(2, 1)), np.array([np.inf, np.inf]), 15 * MINUTE_NS),
         Lowest((hourly(1, 3), hourly(2, 1)), np.array([0.005, 0.003]), 15 * MINUTE_NS),
         Lowest((hourly(1, 1), hourly(1, 1)), np.array([0.002, np.inf]), MINUTE_NS),
-        Shares(np.array([0.3, 0.7]), lambda: np.random.default_rng(7)),
+        Shares(np.array([0.3, 0.7]), np.arange(2), lambda: np.random.default_rng(7)),
     ]
 )
 
@@ -121,7 +121,9 @@ def test_by_carbon_is_never_dirtier_than_any_shares(stream: tuple[list[float], l
 
     lowest = Lowest(signals, np.array([np.inf, np.inf]), HOUR_NS)
     for share in (0.0, 0.3, 1.0):
-        assert grams(lowest) <= grams(Shares(np.array([share, 1 - share]), lambda: np.random.default_rng(1)))
+        assert grams(lowest) <= grams(
+            Shares(np.array([share, 1 - share]), np.arange(2), lambda: np.random.default_rng(1))
+        )
 
 
 def test_tokens_are_counted_in_the_bin_they_arrive_in() -> None:

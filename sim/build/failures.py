@@ -32,9 +32,18 @@ def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, ca
     if isinstance(written, spec.Failures):
         from sim.engine.failures import NodeFailures
 
-        return NodeFailures(int(written.mtbf), int(written.repair))
+        return NodeFailures(_mean_ns(written.mtbf), int(written.repair))
     made: FailurePlan = builder(written)(written, slots, catalog)
     return made
+
+
+_FAR_S = 1e20
+"""Longer than any run, and far from the end of what a float can hold."""
+
+
+def _mean_ns(mtbf_s: float) -> int:
+    """A mean time between failures that may be longer than any run."""
+    return max(1, round(min(float(mtbf_s), _FAR_S) * NS_PER_S))
 
 
 def components(written: spec.ComponentFailures, slots: int, catalog: Catalog) -> ComponentFailures:
@@ -73,7 +82,7 @@ def _hazard(name: str, part: Any, written: spec.ComponentFailures, slots: int) -
         component=name,
         per_node=per_node,
         nodes=nodes,
-        mtbf_ns=round(float(_plain(part.mtbf)) * NS_PER_S),
+        mtbf_ns=_mean_ns(_plain(part.mtbf)),
         shape=float(shape) if shape is not None else None,
         settled=part.fleet == "settled",
         shows="slow" if isinstance(part, Slowdown) else part.shows,

@@ -40,7 +40,7 @@ def federated(written: spec.FederatedSpec, around: Around) -> FederatedPlan:
 
 def _fleet(written: spec.FederatedSpec, catalog: Catalog) -> Fleet:
     classes = []
-    for name, kind in sorted(written.devices.items()):  # clients are drawn by place: the order in a file means nothing
+    for name, kind in sorted(written.devices.items()):  # clients are drawn by position: so it is not that in the file
         network = written.networks[kind.network]
         training_w, idle_w = _watts(kind, catalog)
         classes.append(

@@ -94,6 +94,19 @@ def table_of(name: str, spec: Jobs, resolved: Resolved) -> JobTable:
     return table
 
 
+def expected_jobs(name: str, spec: Jobs, resolved: Resolved) -> float:
+    """How many jobs its laws bring, on average; 0 where they are read and not drawn."""
+    from sim.spec.generated_jobs import GeneratedJobs
+
+    if not isinstance(spec.source, GeneratedJobs):
+        return 0.0
+    from sim.build.generated_jobs import job_law
+    from sim.build.job_source import JobsAsked
+
+    parts = resolved.parts
+    return job_law(spec.source, JobsAsked(name, parts.start_ns, parts.duration_ns, Streams(parts.seed))).expected
+
+
 def table_problems(spec: Jobs, table: JobTable, resolved: Resolved, name: str) -> list[tuple[str, str]]:
     """What its jobs lack that a workload takes from them: the field of the workload, and why."""
     from sim.workload.jobs.table import UNKNOWN

@@ -164,8 +164,10 @@ def _ordered(order_by: Sequence[Signal], between: Between, interval_ns: int) -> 
 
 
 def by_shares(by: ByShares, between: Between) -> Shares:
-    """By chance."""
-    return Shares(np.array([float(by.shares[to]) for to in between.to]), between.streams.named(f"route/{between.name}"))
+    """By chance, which goes by names: where a place stands in the file draws nothing else."""
+    names = list(between.to)
+    shares = np.array([float(by.shares[to]) for to in names])
+    return Shares(shares, np.array(np.argsort(names)), between.streams.named(f"route/{between.name}"))
 
 
 def by_size(by: BySize, between: Between) -> Limits:

@@ -27,7 +27,7 @@ def split(written: SplitSpec, around: Around) -> SplitPlan:
     return SplitPlan(
         name=name,
         pool=next(iter(pools.values()), next(iter(resolved.sites))),
-        kinds=tuple(_kind(kind, one, profiles.get(kind)) for kind, one in written.devices.items()),
+        kinds=tuple(_kind(kind, one, profiles.get(kind)) for kind, one in _devices(written).items()),
         stages=tuple(written.stages),
         course=_course(written, profiles),
         places=places,
@@ -35,6 +35,11 @@ def split(written: SplitSpec, around: Around) -> SplitPlan:
         open_until_ns=open_until_ns,
         stream=around.streams.named(f"split/{name}"),
     )
+
+
+def _devices(written: SplitSpec) -> dict[str, UserDevices]:
+    """By name: who is asked is drawn by position, so that it is not that in the file."""
+    return dict(sorted(written.devices.items()))
 
 
 def device_profiles(written: SplitSpec, resolved: Resolved) -> dict[str, DeviceProfile]:
@@ -118,14 +123,14 @@ def place_ns(place: str, written: SplitSpec, gpu: GPUProfile | None) -> int:
 def _course(written: SplitSpec, profiles: Mapping[str, DeviceProfile]) -> Course:
     stages = list(written.stages)
     used = list(written.used)
-    speeds = [flop_per_s(one.compute, _peak(profiles.get(kind))) for kind, one in written.devices.items()]
+    speeds = [flop_per_s(one.compute, _peak(profiles.get(kind))) for kind, one in _devices(written).items()]
     legs, here, carried = [], DEVICE, float(written.input)
     for leg in written.legs:
         device_ns: tuple[tuple[int, ...], ...] = ()
         if leg.at == DEVICE:
             device_ns = tuple(
                 tuple(_stage_ns(written.stages[stage], kind, speed) for stage in leg.stages)
-                for kind, speed in zip(written.devices, speeds, strict=True)
+                for kind, speed in zip(_devices(written), speeds, strict=True)
             )
         legs.append(
             Leg(
@@ -133,8 +138,8 @@ def _course(written: SplitSpec, profiles: Mapping[str, DeviceProfile]) -> Course
                 first=stages.index(leg.stages[0]),
                 last=stages.index(leg.stages[-1]),
                 device_ns=device_ns,
-                into=tuple(_move(carried, here, leg.at, kind, written) for kind in written.devices),
-                back=tuple(_move(float(written.reply), leg.at, DEVICE, kind, written) for kind in written.devices),
+                into=tuple(_move(carried, here, leg.at, kind, written) for kind in _devices(written)),
+                back=tuple(_move(float(written.reply), leg.at, DEVICE, kind, written) for kind in _devices(written)),
             )
         )
         here, carried = leg.at, float(written.stages[leg.stages[-1]].output or 0.0)

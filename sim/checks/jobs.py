@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sim.build.jobs import table_of, table_problems
+from sim.build.jobs import expected_jobs, table_of, table_problems
 from sim.build.resolved import Resolved
 from sim.checks import above_tdp
 from sim.checks.power_alone import alone_problems
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Found = Iterator[tuple[KeyPath, str]]
 
 MOST_SHOWN = 12
+MOST_JOBS = 50_000_000
+"""Drawn: a row of each lies in memory."""
 
 
 def jobs_fit(resolved: Resolved) -> Found:
@@ -103,6 +105,9 @@ def tables_fit(resolved: Resolved) -> Found:
             continue
         if spec.source.endless and resolved.parts.duration_ns is None:
             continue  # none is written, or it did not parse: told there
+        if expected_jobs(name, spec, resolved) > MOST_JOBS:
+            yield (*path, "source", "arrivals"), f"gives more than {MOST_JOBS:,} jobs over this duration"
+            continue
         try:
             table = table_of(name, spec, resolved)
         except InputError as error:

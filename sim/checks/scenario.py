@@ -41,7 +41,7 @@ from sim.plain import as_mapping, as_text, under
 from sim.profiles.catalog import Catalog
 from sim.quantities import Price
 from sim.spec.parts import Parts
-from sim.units import SECONDS_PER_NS
+from sim.units import MAX_NS, SECONDS_PER_NS
 from sim.validation import nearest
 
 with later():
@@ -150,6 +150,8 @@ def _times_and_names(resolved: Resolved) -> Found:
     elif parts.end is not None and parts.start is not None and parts.end <= parts.start:
         yield ("end",), f"must be after the start ({parts.start.isoformat()})"
     duration_ns = parts.duration_ns
+    if duration_ns is not None and duration_ns >= MAX_NS:
+        yield ("end",), f"is longer after the start ({parts.start}) than the 146 years that a simulated clock can hold"
     for name, arrivals in parts.arrivals.items():
         path: KeyPath = ("workloads", name, "arrivals")
         if arrivals.kind == "poisson":

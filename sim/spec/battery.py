@@ -14,6 +14,7 @@ from sim.quantities import (
     ConversionEfficiency,
     EnergyPrice,
     Fraction,
+    Lifetime,
     PositiveDuration,
     PositiveEnergy,
     PositiveFraction,
@@ -118,7 +119,7 @@ class BatteryLife(Spec):
 
     end_of_life: PositiveFraction
     cycles: Annotated[float, Field(gt=0.0, le=1e6)]
-    calendar: PositiveDuration
+    calendar: Lifetime
 
     @model_validator(mode="after")
     def _fades(self) -> BatteryLife:

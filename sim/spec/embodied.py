@@ -17,7 +17,6 @@ from sim.quantities import (
     Lifetime,
     Mass,
     PositiveArea,
-    PositiveDuration,
     PositiveFraction,
     PositivePower,
 )
@@ -107,7 +106,7 @@ class SecondLifeShare(SecondLife):
 class SecondLifeYears(SecondLife):
     """A second life that answers for its years."""
 
-    years: PositiveDuration = Field(description="How long the next user keeps it, e.g. '3 years'.")
+    years: Lifetime = Field(description="How long the next user keeps it, e.g. '3 years'.")
 
 
 class EndOfLife(Spec):

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from sim.kinds import Choice
 from sim.later import later
 from sim.plain import as_mapping
-from sim.quantities import Duration, PositiveDuration
+from sim.quantities import MTBF, Duration, PositiveDuration
 from sim.validation import Spec
 
 with later():
@@ -20,7 +20,7 @@ with later():
 class Failures(Spec):
     """Exponential times to failure of each node, and a constant time to repair before it boots again."""
 
-    mtbf: PositiveDuration
+    mtbf: MTBF
     repair: Duration
 
 

@@ -93,19 +93,23 @@ class Lowest:
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """A rule: places drawn independently with these chances, by a generator that begins anew with each reading."""
+    """A rule: places drawn independently with these chances, by a generator that begins anew with each reading.
+
+    A draw counts through the places in this ``order``, all of them by index.
+    """
 
     shares: Floats
+    order: Ints
     draw: Callable[[], np.random.Generator]
 
     def begun(self) -> Sharing:
         """See ``Rule``."""
         rng, together = self.draw(), Together()
-        upto = np.cumsum(self.shares)
+        upto = np.cumsum(self.shares[self.order])
 
         def share(chunk: RequestChunk) -> Ints:
             drawn = np.searchsorted(upto / upto[-1], rng.random(len(chunk)), side="right")
-            chosen = np.minimum(drawn, len(upto) - 1).astype(np.int64)
+            chosen = self.order[np.minimum(drawn, len(upto) - 1)]
             return together.keep(chunk.session, lambda _: chosen)
 
         return share

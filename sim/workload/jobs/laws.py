@@ -140,6 +140,14 @@ class JobLaw:
         """GPU-seconds of work of a job, on average, before any limit."""
         return sum(kind.share * kind.mean_gpu_s for kind in self.kinds)
 
+    @property
+    def expected(self) -> float:
+        """How many jobs it brings, on average."""
+        until_s = self.submissions.until_ns / NS_PER_S
+        if isinstance(self.volume, AtRate):
+            return self.volume.per_s * until_s
+        return self.volume.utilisation * self.volume.gpus * until_s / self.mean_gpu_s
+
     def draw(self) -> JobTable:
         """The table. ``recorded_state`` says which of them fail or are given up; nothing else is recorded of them."""
         if isinstance(self.volume, AtRate):
