@@ -56,7 +56,7 @@ CONVERSION = Possible(
     "power electronics reach 80 % or more",
 )  # fmt: skip
 LIFETIME = Possible(
-    86400.0, 146 * YEAR_S, "from 1 day to 146 years", "hardware is written off over 3 to 8 years, buildings over 60",
+    86400.0, 200 * YEAR_S, "from 1 day to 200 years", "hardware is written off over 3 to 8 years, buildings over 60",
     (0.5 * YEAR_S, 100 * YEAR_S), "hardware is kept for years",
 )  # fmt: skip
 MTBF = Possible(

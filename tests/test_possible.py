@@ -37,7 +37,7 @@ def changed(path: str, value: Any, data: Any = None) -> Any:
     ("path", "value", "says"),
     [
         ("site.facility.pue", 1.25e30, "from 1 to 20 .*Uptime"),
-        ("accounting.gpu_lifetime", "6e-9 years", "from 1 day to 146 years"),
+        ("accounting.gpu_lifetime", "6e-9 years", "from 1 day to 200 years"),
         ("accounting.server_lifetime", "10000 s", "from 1 day"),
         ("site.grid.price", "1e29 USD/kWh", "from -20 to 100 per kWh"),
         ("site.grid.price", "-30 USD/kWh", "from -20 to 100 per kWh"),
