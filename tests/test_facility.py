@@ -14,6 +14,7 @@ from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
 from sim.build.facility import building
 from sim.facility.chiller import LOWEST_LOAD, Chiller, carnot_share, chiller_power_w, part_load_power
+from sim.facility.cooling import OutdoorAir
 from sim.facility.electrical import curve_through, installed_w
 from sim.facility.plant import Plant
 from sim.facility.tower import Tower, evaporated_share, water_l_per_s
@@ -129,11 +130,13 @@ def test_an_economizer_takes_all_at_the_supply_and_nothing_at_the_return() -> No
 def test_dry_air_is_humidified_by_what_the_mix_of_outdoor_and_return_air_lacks(
     it_w: float, dry_c: float, depression_k: float, least: float
 ) -> None:
-    """Water evaporates in the mixed air, whose enthalpy is then the supply's; it costs no power, and wet air needs none."""
+    """Water evaporates in the mixed air, whose enthalpy is then the supply's; it costs no power; wet air needs none."""
     outdoors = air(dry_c, dry_c - depression_k)
     sky = weather(dry_c, dry_c - depression_k)
     plain = plant("air-side-economizer", sky).cooling
-    cooled = plant("air-side-economizer", sky, cooling={**COOLING["air-side-economizer"], "least_humidity": least}).cooling
+    cooled = plant(
+        "air-side-economizer", sky, cooling={**COOLING["air-side-economizer"], "least_humidity": least}
+    ).cooling
     assert isinstance(cooled, OutdoorAir)
     heat_w = np.array([it_w])
     without, with_it = plain.cool(heat_w, outdoors), cooled.cool(heat_w, outdoors)
@@ -161,7 +164,7 @@ def test_dry_air_is_humidified_by_what_the_mix_of_outdoor_and_return_air_lacks(
 
 
 def test_media_that_cool_humidify_with_the_same_water() -> None:
-    """Of hot dry air what cools it is enough; of cold dry air nothing cools, and salts leave with blowdown either way."""
+    """Hot dry air is wet enough once it is cooled; cold dry air is not cooled. Salts leave with blowdown either way."""
     spec = {**COOLING["adiabatic"], "least_humidity": 0.2}
     for dry_c, wet_c, cools in ((38.0, 18.0, True), (0.0, -4.0, False)):
         built = plant("adiabatic", weather(dry_c, wet_c), cooling=spec)

@@ -255,8 +255,8 @@ def test_an_iteration_adds_up_what_the_law_of_a_kernel_says(
 
 
 def test_a_single_row_of_16_bits_needs_no_tile() -> None:
-    """Of 80 pJ for a byte of weights 50 are the second-level cache's, of which a single row takes 0.45: measured products
-    of one row draw less than those of two that are as fast. Eight bits have tiles at any number of rows."""
+    """Of 80 pJ for a byte of weights 50 are the second-level cache's, of which a single row takes 0.45: measured
+    products of one row draw less than those of two that are as fast. Eight bits have tiles at any number of rows."""
     power = Catalog().gpu("nvidia-h200-sxm-141gb").power
     assert power.energy_per_l2_byte is not None
     device = replace(iterations.H100, joule_per_byte=80e-12, joule_per_l2_byte=float(power.energy_per_l2_byte.value))

@@ -64,8 +64,8 @@ and 9.8. They were first 8.9, 12.7 and 10.7, then 8.7, 17.2 and 14.0, then 8.8, 
 rows with data-parallel attention had been cut to an eighth or a quarter of their sequences, as if what a server batches
 were meant of a rank. Those rows alone were run again, by the same constants, and hashed anew.
 
-Hashed anew since bytes of a product of a single row take less (``step_energy.UNTILED``, told by measured kernels): judged
-rows have eight sequences and more, and of prompts' iterations only the output head is of one row.
+Hashed anew since bytes of a product of a single row take less (``step_energy.UNTILED``, told by measured kernels):
+judged rows have eight sequences and more, and of prompts' iterations only the output head is of one row.
 """
 
 from __future__ import annotations
