@@ -21,7 +21,7 @@ from sim.facility.tower import Tower, evaporated_share, water_l_per_s
 from sim.signals import Signal
 from sim.units import HOUR_NS, J_PER_KWH
 from sim.weather.psychrometrics import enthalpy_j_per_kg, humidity_ratio
-from sim.weather.series import Air
+from sim.weather.series import Air, WeatherSeries
 from tests.plants import CHILLED, COOLING, EVAPORATES, FACILITY, TOWER, UPS, plant, plant_spec, weather
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -126,6 +126,14 @@ def test_an_economizer_takes_all_at_the_supply_and_nothing_at_the_return() -> No
     assert chiller_w(17.9, economizer_approach="2 K") < chiller_w(17.9)
 
 
+def humidified(cooling: str, sky: WeatherSeries, least: float) -> Plant:
+    """A building that humidifies its supply to ``least``."""
+    spec = {**plant_spec(cooling), "cooling": {**COOLING[cooling], "least_humidity": least}}
+    made = building(FACILITY.validate_python(spec), sky)
+    assert isinstance(made, Plant)
+    return made
+
+
 @given(loads, st.floats(-20.0, 30.0), st.floats(0.1, 12.0), st.floats(0.05, 0.6))
 def test_dry_air_is_humidified_by_what_the_mix_of_outdoor_and_return_air_lacks(
     it_w: float, dry_c: float, depression_k: float, least: float
@@ -134,9 +142,7 @@ def test_dry_air_is_humidified_by_what_the_mix_of_outdoor_and_return_air_lacks(
     outdoors = air(dry_c, dry_c - depression_k)
     sky = weather(dry_c, dry_c - depression_k)
     plain = plant("air-side-economizer", sky).cooling
-    cooled = plant(
-        "air-side-economizer", sky, cooling={**COOLING["air-side-economizer"], "least_humidity": least}
-    ).cooling
+    cooled = humidified("air-side-economizer", sky, least).cooling
     assert isinstance(cooled, OutdoorAir)
     heat_w = np.array([it_w])
     without, with_it = plain.cool(heat_w, outdoors), cooled.cool(heat_w, outdoors)
@@ -165,14 +171,13 @@ def test_dry_air_is_humidified_by_what_the_mix_of_outdoor_and_return_air_lacks(
 
 def test_media_that_cool_humidify_with_the_same_water() -> None:
     """Hot dry air is wet enough once it is cooled; cold dry air is not cooled. Salts leave with blowdown either way."""
-    spec = {**COOLING["adiabatic"], "least_humidity": 0.2}
     for dry_c, wet_c, cools in ((38.0, 18.0, True), (0.0, -4.0, False)):
-        built = plant("adiabatic", weather(dry_c, wet_c), cooling=spec)
+        built = humidified("adiabatic", weather(dry_c, wet_c), 0.2)
         water = built.evaluate({"gpu": np.array([5e6])}, EDGES).water_l_per_s
-        evaporated, humidified = water["evaporation"][0], water["humidification"][0]
+        evaporated, added = water["evaporation"][0], water["humidification"][0]
         assert (evaporated > 0.0) == cools
-        assert (humidified == 0.0) == cools
-        assert water["blowdown"][0] == pytest.approx((evaporated + humidified) / 2.0)
+        assert (added == 0.0) == cools
+        assert water["blowdown"][0] == pytest.approx((evaporated + added) / 2.0)
 
 
 @given(loads, wet_bulbs, st.floats(2.0, 12.0))
