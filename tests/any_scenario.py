@@ -98,7 +98,7 @@ class _Drawer:
                "coldest_condenser": "15 degC", **self.some(economizer_approach="2 K")}  # fmt: skip
         outdoor = {"condenser_approach": "15 K", "coldest_condenser": "25 degC"}
         dry = {"kind": "air-cooled-chiller", "air": air, "chilled_water": water, "chiller": trim, **outdoor}
-        free = {"kind": "air-side-economizer", "air": air, "trim": trim, **outdoor}
+        free = {"kind": "air-side-economizer", "air": air, "trim": trim, **outdoor, **self.some(least_humidity="20 %")}
         wetted = {**free, "kind": "adiabatic", "effectiveness": 0.85, "cycles_of_concentration": 3}
         warm = {"supply": "32 degC", "rise": "10 K", "pump_power": "1.5 %", "slowest": 0.3, "trim": trim,
                 "dry_cooler_approach": "6 K", "dry_cooler_fan_power": "2 %", "design_dry_bulb": "38 degC",

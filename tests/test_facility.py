@@ -14,12 +14,14 @@ from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
 from sim.build.facility import building
 from sim.facility.chiller import LOWEST_LOAD, Chiller, carnot_share, chiller_power_w, part_load_power
+from sim.facility.cooling import OutdoorAir
 from sim.facility.electrical import curve_through, installed_w
 from sim.facility.plant import Plant
 from sim.facility.tower import Tower, evaporated_share, water_l_per_s
 from sim.signals import Signal
 from sim.units import HOUR_NS, J_PER_KWH
-from sim.weather.series import Air
+from sim.weather.psychrometrics import enthalpy_j_per_kg, humidity_ratio
+from sim.weather.series import Air, WeatherSeries
 from tests.plants import CHILLED, COOLING, EVAPORATES, FACILITY, TOWER, UPS, plant, plant_spec, weather
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -122,6 +124,60 @@ def test_an_economizer_takes_all_at_the_supply_and_nothing_at_the_return() -> No
     assert chiller_w(12.1, economizer_approach="2 K") > 0.0
     assert none == pytest.approx(chiller_w(18.0), rel=1e-8)  # a wet bulb is found to 1e-9 K
     assert chiller_w(17.9, economizer_approach="2 K") < chiller_w(17.9)
+
+
+def humidified(cooling: str, sky: WeatherSeries, least: float) -> Plant:
+    """A building that humidifies its supply to ``least``."""
+    spec = {**plant_spec(cooling), "cooling": {**COOLING[cooling], "least_humidity": least}}
+    made = building(FACILITY.validate_python(spec), sky)
+    assert isinstance(made, Plant)
+    return made
+
+
+@given(loads, st.floats(-20.0, 30.0), st.floats(0.1, 12.0), st.floats(0.05, 0.6))
+def test_dry_air_is_humidified_by_what_the_mix_of_outdoor_and_return_air_lacks(
+    it_w: float, dry_c: float, depression_k: float, least: float
+) -> None:
+    """Water evaporates in the mixed air, whose enthalpy is then the supply's; it costs no power; wet air needs none."""
+    outdoors = air(dry_c, dry_c - depression_k)
+    sky = weather(dry_c, dry_c - depression_k)
+    plain = plant("air-side-economizer", sky).cooling
+    cooled = humidified("air-side-economizer", sky, least).cooling
+    assert isinstance(cooled, OutdoorAir)
+    heat_w = np.array([it_w])
+    without, with_it = plain.cool(heat_w, outdoors), cooled.cool(heat_w, outdoors)
+    assert {name: float(w[0]) for name, w in with_it.power_w.items()} == {
+        n: float(w[0]) for n, w in without.power_w.items()
+    }
+    water = float(with_it.water_l_per_s["humidification"][0])
+    supply_c, return_c = cooled.air.supply_c, cooled.air.supply_c + cooled.air.rise_k
+    wanted = float(humidity_ratio(np.asarray(supply_c), np.asarray(least), outdoors.pressure_pa)[0])
+    missing = wanted - float(outdoors.humidity_ratio[0])
+    if missing <= 0.0:
+        assert water == 0.0
+        return
+    supplied, returned, fresh = (
+        float(np.ravel(enthalpy_j_per_kg(np.asarray(c), np.asarray(w)))[0])
+        for c, w in ((supply_c, wanted), (return_c, wanted), (dry_c, wanted - missing))
+    )
+    load_w = it_w + float(cooled.air.fan_w(heat_w)[0])
+    share = water / missing / (load_w / (returned - supplied))
+    assert 0.0 < share <= 1.0 + 1e-12
+    if share < 1.0 - 1e-9:
+        assert share * fresh + (1.0 - share) * returned == pytest.approx(supplied, rel=1e-9, abs=1e-3)
+    else:
+        assert fresh >= supplied - 1e-3
+
+
+def test_media_that_cool_humidify_with_the_same_water() -> None:
+    """Hot dry air is wet enough once it is cooled; cold dry air is not cooled. Salts leave with blowdown either way."""
+    for dry_c, wet_c, cools in ((38.0, 18.0, True), (0.0, -4.0, False)):
+        built = humidified("adiabatic", weather(dry_c, wet_c), 0.2)
+        water = built.evaluate({"gpu": np.array([5e6])}, EDGES).water_l_per_s
+        evaporated, added = water["evaporation"][0], water["humidification"][0]
+        assert (evaporated > 0.0) == cools
+        assert (added == 0.0) == cools
+        assert water["blowdown"][0] == pytest.approx((evaporated + added) / 2.0)
 
 
 @given(loads, wet_bulbs, st.floats(2.0, 12.0))

@@ -97,6 +97,7 @@ def outdoor_air(
         float(written.coldest_condenser),
         effectiveness=effectiveness,
         cycles=cycles,
+        least_humidity=float(written.least_humidity) if written.least_humidity is not None else None,
     )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sim.facility import tower as t
 from sim.facility.chiller import Chiller, chiller_power_w
 from sim.facility.flow import cubic_power_w
-from sim.weather.psychrometrics import latent_heat_j_per_kg
+from sim.weather.psychrometrics import enthalpy_j_per_kg, humidity_ratio, latent_heat_j_per_kg
 from sim.weather.series import Air
 
 Floats = npt.NDArray[np.float64]
@@ -166,7 +166,8 @@ class OutdoorAir:
     Air up to the supply temperature is mixed with return air and costs nothing but fans; up to the return temperature
     the compressor takes the rest of the way; beyond it the hall's own air is recirculated. Wetting cools by
     ``effectiveness`` of the wet-bulb depression, by no more than is wanted, and by no more than the rise through the
-    hall (an indirect unit), so that no more evaporates than the rejected heat accounts for.
+    hall (an indirect unit), so that no more evaporates than the rejected heat accounts for. Air drier than
+    ``least_humidity`` at the supply is humidified, by the same media where it has some.
     """
 
     air: RoomAir
@@ -175,6 +176,7 @@ class OutdoorAir:
     coldest_condenser_c: float
     effectiveness: float
     cycles: float | None
+    least_humidity: float | None = None
 
     @property
     def capacity_w(self) -> float:
@@ -198,11 +200,32 @@ class OutdoorAir:
         condensing_c = np.maximum(air.dry_bulb_c + self.condenser_approach_k, self.coldest_condenser_c)
         compressor_w = chiller_power_w(load_w * trimmed, self.air.supply_c, condensing_c, self.trim)
         power = {"air_fan": fan_w, "chiller": compressor_w}
-        if self.cycles is None:
-            return Cooled(power, load_w + compressor_w, {})
+        water: dict[str, Floats] = {}
         evaporated = load_w * wetted_k / self.air.rise_k / latent_heat_j_per_kg(air.wet_bulb_c)
-        water = {"evaporation": evaporated, "blowdown": evaporated / (self.cycles - 1.0)}
+        if self.cycles is not None:
+            water["evaporation"] = evaporated
+        if self.least_humidity is not None:
+            # What cools is in the air already: the same media do both.
+            water["humidification"] = np.maximum(self._humidified(load_w, air, self.least_humidity) - evaporated, 0.0)
+        if self.cycles is not None:
+            water["blowdown"] = np.asarray(sum(water.values())) / (self.cycles - 1.0)
         return Cooled(power, load_w + compressor_w, water)
+
+    def _humidified(self, load_w: Floats, air: Air, least: float) -> Floats:
+        """Water (n,), L/s, that keeps the supply's relative humidity.
+
+        Outdoor air takes the heat as enthalpy, from what it has outdoors to what it has at the return, wherever return
+        air is mixed in; all of the flow is outdoor air once that is too warm for it, and none beyond the return's
+        temperature. What is added evaporates in the air (no boiler), so that colder days mix in less of it.
+        """
+        supply_c, return_c = self.air.supply_c, self.air.supply_c + self.air.rise_k
+        wanted = humidity_ratio(np.asarray(supply_c), np.asarray(least), air.pressure_pa)
+        missing = np.maximum(wanted - air.humidity_ratio, 0.0)
+        returned = enthalpy_j_per_kg(np.asarray(return_c), wanted)
+        flow = load_w / (returned - enthalpy_j_per_kg(np.asarray(supply_c), wanted))
+        gained = np.maximum(returned - enthalpy_j_per_kg(air.dry_bulb_c, air.humidity_ratio), 1.0)
+        outdoor = np.where(air.dry_bulb_c < return_c, np.minimum(load_w / gained, flow), 0.0)
+        return np.asarray(outdoor * missing)
 
 
 @dataclass(frozen=True)

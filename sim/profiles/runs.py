@@ -32,8 +32,8 @@ class Run:
 
     ``of`` says what it is and of which shape, ``rows`` how many rows it works on, by tokens. ``time`` is of the slowest
     GPU, which the others wait for, and ``own`` the mean GPU's, where they differ; FLOP and B are the mean's;
-    B of ``again`` are read once more from the second-level cache. ``low``: multiplied in the precision of the weights.
-    ``power`` is relative to that of other kernels.
+    B of ``again`` are read once more from the second-level cache, and B of ``untiled`` go to registers without a tile.
+    ``low``: multiplied in the precision of the weights. ``power`` is relative to that of other kernels.
     """
 
     of: Product | Mixture | Attention | Recurrence | Collective | Quantise | str
@@ -43,6 +43,7 @@ class Run:
     flop: Number = 0.0
     byte: Number = 0.0
     again: Number = 0.0
+    untiled: Number = 0.0
     link_byte: Number = 0.0
     low: Number | npt.NDArray[np.bool_] = 1.0
     own: KernelTime | None = None

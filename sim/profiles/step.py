@@ -179,7 +179,9 @@ def _sum(runs: list[Run], device: Device, known: Known | None) -> tuple[Work, Fl
             continue
         joule_per_flop = np.where(np.asarray(run.low) > 0.0, device.joule_per_flop, device.joule16_per_flop)
         flop_j = run.flop * joule_per_flop
-        joules = kernel_joules(own.seconds, device, flop_j=flop_j, byte=run.byte, again=run.again, power=run.power)
+        joules = kernel_joules(
+            own.seconds, device, flop_j=flop_j, byte=run.byte, again=run.again, untiled=run.untiled, power=run.power
+        )
         late_j = (time.seconds - own.seconds) * device.waiting_w
         joules = replace(joules, waiting=joules.waiting + late_j)
         whole = whole.plus(Work.of(time.computing_s, time.streaming_s, time.floor_s, joules), run.count)
@@ -269,7 +271,9 @@ def _product(product: Product, device: Device, stack: Stack, precision: Precisio
     byte = n * k * weight_bytes
     again = (np.ceil(rows / L2_TILE) - 1.0) * byte + np.ceil(n / L2_TILE) * rows * k * operand_bytes
     flop = 2.0 * rows * n * k * product.density
-    return Run(product, rows, product.count, time, flop, byte, again=np.maximum(again, 0.0), low=low)
+    single = (rows <= 1.0) & (weight_bytes == ACTIVATION_BYTES) & (operand_bytes == ACTIVATION_BYTES)
+    untiled = np.where(single, byte, 0.0)
+    return Run(product, rows, product.count, time, flop, byte, np.maximum(again, 0.0), untiled, low=low)
 
 
 def _quantising(product: Product, device: Device, stack: Stack, precision: Precision, rows: Floats) -> Iterator[Run]:

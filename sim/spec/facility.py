@@ -121,6 +121,11 @@ class AirSideEconomizer(AirCooling):
     trim: RatedChiller
     condenser_approach: PositiveDifference = Field(description="Condensing above outdoor air, e.g. '15 K'.")
     coldest_condenser: Temperature = Field(description="Lowest condensing temperature, e.g. '25 degC'.")
+    least_humidity: Fraction | None = Field(
+        default=None,
+        description="Relative humidity below which the supply is humidified, e.g. '20 %' (evaporating in the air: no "
+        "heat for it); not at all, if absent.",
+    )
 
 
 class Adiabatic(AirSideEconomizer):

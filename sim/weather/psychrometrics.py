@@ -55,6 +55,12 @@ def latent_heat_j_per_kg(temperature_c: Floats) -> Floats:
     return np.asarray((_LATENT_0 - (_CP_WATER - _CP_VAPOUR) * np.asarray(temperature_c)) * 1e3)
 
 
+def enthalpy_j_per_kg(temperature_c: Floats, ratio: Floats) -> Floats:
+    """Enthalpy of moist air, J per kg of dry air, above dry air and water at 0 degC (equation 30)."""
+    dry = np.asarray(temperature_c)
+    return np.asarray((_CP_AIR * dry + ratio * (_LATENT_0 + _CP_VAPOUR * dry)) * 1e3)
+
+
 def wet_bulb_c(temperature_c: Floats, relative_humidity: Floats, pressure_pa: Floats) -> Floats:
     """Thermodynamic wet bulb by bisection between -100 degC and the dry bulb (equations 33 and 35), to 1e-9 K."""
     dry = np.asarray(temperature_c, dtype=np.float64)
