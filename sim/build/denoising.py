@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sim.build.host_times import slowdown_of
 from sim.build.loads import clocked_up_w, cores_active_w
 from sim.build.passes import mean_w
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.clock import Joules, capped_clock, saved_w
 from sim.profiles.denoiser import UNet
 from sim.profiles.denoiser_layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
-from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost
+from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost, under_limit
 from sim.profiles.hardware import GPUProfile, clock_curve
-from sim.profiles.kernel_time import Floats, Machine
+from sim.profiles.kernel_time import Machine
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():
@@ -52,27 +49,15 @@ def within_limit(whole: Cost, gpu: GPUProfile, *, host_s: float) -> tuple[float,
     Shares of peaks are those of boards that their limit hardly holds back. One that kernels ask for more than its limit
     (a T4) lowers its clock until they do not.
     """
-    byte_j, active_w = whole.byte * float(gpu.power.energy_per_byte.value), cores_active_w(gpu)
-    curve, slower, joules = clock_curve(gpu), 1.0, whole.joules + byte_j + whole.busy_s * active_w
-    if curve is not None and whole.busy_s > 0.0:
-        own = float(curve.memory_share)
-        loaded_w = float(gpu.power.loaded.value)
-        at_work = Joules(
-            operations=np.array(whole.joules),
-            working=np.array(whole.busy_s * active_w + (1.0 - own) * byte_j),
-            waiting=np.array(whole.busy_s * (clocked_up_w(gpu) - loaded_w)),
-            apart=np.array(own * byte_j),
-        )
-
-        def busy(clock: Floats) -> Floats:
-            return np.asarray(whole.busy_s + whole.core_s * (1.0 / clock - 1.0))
-
-        tdp_w = float(gpu.tdp.value)
-        clock = capped_clock(busy, at_work, np.array(0.0), cap_w=tdp_w, loaded_w=loaded_w, curve=curve)
-        slower = float(busy(clock)) / whole.busy_s
-        drawn_j = float(at_work.at(clock, np.array(slower), curve) - saved_w(clock, curve) * busy(clock))
-        joules = drawn_j - slower * whole.busy_s * (clocked_up_w(gpu) - loaded_w)  # which the mean below has
-    busy_s = slower * whole.busy_s
+    busy_s, joules = under_limit(
+        whole,
+        clock_curve(gpu),
+        limit_w=float(gpu.tdp.value),
+        loaded_w=float(gpu.power.loaded.value),
+        clocked_up_w=clocked_up_w(gpu),
+        active_w=cores_active_w(gpu),
+        joule_per_byte=float(gpu.power.energy_per_byte.value),
+    )
     seconds = max(whole.seconds, busy_s) + host_s
     return seconds, mean_w(gpu, seconds, busy_s, joules)
 

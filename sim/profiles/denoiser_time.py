@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
 from sim.profiles.denoiser_layers import Attention, Kernel, Pass, Product
 from sim.profiles.kernel_time import QUERY_ROWS, Floats, KernelTime, Machine, ProductLaw, product_time, together
 
@@ -85,6 +86,43 @@ class Cost:
 
     def _parts(self) -> tuple[float, ...]:
         return self.seconds, self.busy_s, self.core_s, self.joules, self.flop, self.byte
+
+
+def under_limit(
+    asked: Cost,
+    curve: ClockCurve | None,
+    *,
+    limit_w: float,
+    loaded_w: float,
+    clocked_up_w: float,
+    active_w: float,
+    joule_per_byte: float,
+) -> tuple[float, float]:
+    """s in which kernels run, and J above ``clocked_up_w`` meanwhile, at the highest clock that meets ``limit_w``.
+
+    ``asked`` is at full clock; ``loaded_w`` are W of a board that holds a model and does nothing, ``clocked_up_w`` with
+    its clock up, ``active_w`` those of cores at work beside these and beside operations. Without a ``curve`` the clock
+    stays up. How parts of the power answer a clock, and the source of it, is said in ``clock``.
+    """
+    byte_j = asked.byte * joule_per_byte
+    if curve is None or asked.busy_s <= 0.0:
+        return asked.busy_s, asked.joules + byte_j + asked.busy_s * active_w
+    own = float(curve.memory_share)
+    at_work = Joules(
+        operations=np.array(asked.joules),
+        working=np.array(asked.busy_s * active_w + (1.0 - own) * byte_j),
+        waiting=np.array(asked.busy_s * (clocked_up_w - loaded_w)),
+        apart=np.array(own * byte_j),
+    )
+
+    def busy(clock: Floats) -> Floats:
+        return np.asarray(asked.busy_s + asked.core_s * (1.0 / clock - 1.0))
+
+    clock = capped_clock(busy, at_work, np.array(0.0), cap_w=limit_w, loaded_w=loaded_w, curve=curve)
+    slower = float(busy(clock)) / asked.busy_s
+    drawn_j = float(at_work.at(clock, np.array(slower), curve) - saved_w(clock, curve) * busy(clock))
+    busy_s = slower * asked.busy_s
+    return busy_s, drawn_j - slower * asked.busy_s * (clocked_up_w - loaded_w)
 
 
 def cost(
