@@ -32,7 +32,7 @@ JOBS = {
     "load": {"kind": "measured", "active": "300 W"},
     "cpu_load": 0.1,
 }
-QUEUES = {
+QUEUES: dict[str, dict[str, Any]] = {
     "steady": {"arrivals": {"kind": "poisson", "rate": "0.5 /s"}, "service_time": {"law": "constant", "first": "3 s"}},
     "random": {
         "arrivals": {"kind": "poisson", "rate": "0.5 /s"},
