@@ -19,6 +19,7 @@ STARTS = {
     "test_kernel.py": "sources that are changed in a copy",
     "test_kernel_library.py": "what a run loads",
     "test_layers.py": "what an import loads",
+    "test_laws_of_one_seed.py": "zones, locales and seeds of hashes, which a process has from its start",
     "test_packaging.py": "a wheel in an environment of its own",
     "test_peak_memory.py": "the memory of who began it",
     "test_readme.py": "what people type at a shell",

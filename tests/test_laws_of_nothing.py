@@ -1,0 +1,67 @@
+"""What does nothing changes nothing: a site without machines, a limit that nobody comes to, and what is only told."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+
+import sim
+from sim.results.results import Results
+from tests.test_laws_of_scenarios import unlike
+
+NAMES = ("disaggregated", "federated-central", "lora-one-node")
+SLOWED = ("federated-central", "lora-one-node")
+"""What a throttle may hold."""
+
+
+@cache
+def ran(name: str) -> Results:
+    return sim.run(name)
+
+
+def resolved(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(ran(name).scenario))
+    return {field: value for field, value in found.items() if field != "published"}
+
+
+def moved(name: str, other: dict[str, Any]) -> list[Any]:
+    """What another scenario says otherwise of all that this one says."""
+    return [one for one in unlike(ran(name).summary, sim.run(other).summary, rel=0.0) if one[1] is not None]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_site_without_machines_adds_nothing(name: str) -> None:
+    """But the accounts by site, which one site alone does not have."""
+    other = resolved(name)
+    site = other.pop("site")
+    here = site.pop("name", "here")
+    elsewhere = {**site, "grid": {**site["grid"], "intensity": "999 gCO2e/kWh"}}
+    other["sites"] = {here: site, "nowhere": elsewhere}
+    for pool in other["cluster"]["nodes"]:
+        pool["site"] = here
+    assert moved(name, other) == []
+
+
+@pytest.mark.parametrize("name", SLOWED)
+def test_a_limit_that_nobody_comes_to_slows_nothing(name: str) -> None:
+    other = resolved(name)
+    other["policies"] = [{"kind": "throttle", "limit": "20 GW"}]
+    assert moved(name, other) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_that_would_fail_after_the_run_do_not(name: str) -> None:
+    other = resolved(name)
+    for pool in other["cluster"]["nodes"]:
+        pool["failures"] = {"mtbf": "1e12 h", "repair": "1 h"}
+    assert moved(name, other) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_called_and_kept_decides_nothing(name: str) -> None:
+    other = {**resolved(name), "name": "another", "description": "in other words"}
+    other["outputs"] = {**other.get("outputs", {}), "requests": "all"}
+    assert moved(name, other) == []
