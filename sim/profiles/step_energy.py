@@ -16,8 +16,9 @@ Libraries multiply a single row of 16 bits by vector kernels of the general lane
 a tensor core that is empty but for a row. Told by measured products of one row (AIConfigurator 0.22), whose median
 reading on an H200 is 320 W at 4.1 TB/s, and 557 W of two rows as fast. The known half of the matrices on H200, B200
 and GB200 tells it to a tenth; the others, read 32, 17 and 22 % too high without it through the meter, err by 22, 7 and
-8 %. Boards that do not tell their second-level cache's energy keep what they have: an A100's bytes were told by rows
-that are single ones, too.
+8 %. (On Blackwell the law reads small products too high whatever their rows; on an H200 single ones alone.) Boards
+that do not tell their second-level cache's energy keep what they have: an A100's bytes were told by rows that are
+single ones, too.
 """
 
 

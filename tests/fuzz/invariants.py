@@ -18,10 +18,11 @@ from tests.fuzz.guard import NonsenseError
 
 MAY_BE_NEGATIVE = (
     "cost", "credit", "marginal", "price", "intervals", "forecast", "immediate", "actual",
-    "overhead_by_component", "warm_air", "stored_energy",
+    "overhead_by_component", "warm_air", "stored_energy", "counted_less_physical",
 )  # fmt: skip
 """In the path of a number that may lie below zero: prices, credits, and what the building takes off the
-servers' own power: fans in a bath, leakage in colder air; and the change of what batteries hold."""
+servers' own power: fans in a bath, leakage in colder air; the change of what batteries hold; and what a convention
+leaves out."""
 LEFT_OF_SUMS = 1e-12
 """What may be left below zero, in kWh or kg, where equal amounts are taken from each other."""
 ROUNDING = 1e-9
