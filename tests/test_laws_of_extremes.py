@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import sim
-from sim.errors import InputError
+from sim.engine.serving import fast
+from sim.errors import InputError, RunError
 from sim.units import parse_ns
 from tests.small import small
 from tests.test_laws_of_scenarios import unlike
@@ -124,3 +125,14 @@ def test_a_pue_of_one_adds_nothing() -> None:
     found = sim.run(with_({"site.facility.pue": 1}))
     assert found.at("energy_kwh.facility") == found.at("energy_kwh.it")
     assert found.at("kpi.pue") == 1.0
+
+
+def test_a_service_with_more_requests_than_it_can_hold_is_overloaded_and_not_out_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fast, "MOST_SLOTS", fast.ROOMS[0])
+    tokens = {"kind": "constant", "tokens": 99}
+    lengths = {"kind": "separate", "prompt": tokens, "output": tokens}
+    arrivals = {"kind": "poisson", "rate": "1e5 request/s"}
+    with pytest.raises(RunError, match="the service is overloaded"):
+        sim.run("disaggregated", set={"workloads.api.arrivals": arrivals, "workloads.api.lengths": lengths})

@@ -15,6 +15,7 @@ from sim.engine.serving.laying import FIRST_ROWS, lay_costs, lay_pool, lay_repli
 from sim.engine.serving.layout import WORD
 from sim.engine.serving.memory import WORD_OF, Memory
 from sim.engine.serving.plan import Ints, Settings, StepCost
+from sim.errors import RunError
 from sim.workload.requests import RequestChunk
 
 ROOMS = (1 << 14, 1 << 19)
@@ -299,7 +300,7 @@ class FastPool:
         before = len(self._rows["requests"])
         count = min(next((room for room in ROOMS if room > before), 5 * before // 4), MOST_SLOTS)
         if count == before:
-            raise MemoryError("more than 16 million requests are in the system at once: the service is overloaded")
+            raise RunError("more than 16 million requests are in the system at once: the service is overloaded")
         used = int(self._pool["n_slots"])
         for name in ("requests", "sent"):
             if count in ROOMS:
