@@ -286,3 +286,13 @@ def test_whoever_watches_hears_of_points_while_they_are_checked(
     )
     assert [checked for points, checked, _ in heard if not points] == list(range(1, 13))
     assert heard[-1] == (12, 12, 12)
+
+
+def test_a_shipped_scenario_in_place_of_a_study_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a scenario that comes with the package: coldaisle run chat-service"):
+        load_study("chat-service")
+    with pytest.raises(InputError, match="no study of that name"):
+        load_study("chat-servize")
+    (tmp_path / "chat-service.yaml").write_text("name: mine\n")
+    with pytest.raises(InputError, match="no study of that name"):
+        load_study(tmp_path / "chat-service")

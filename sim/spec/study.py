@@ -187,6 +187,11 @@ def load_study(source: str | Path | Mapping[str, Any]) -> LoadedStudy:
         if not exists(path) and str(source) in shipped:
             path = shipped[str(source)]
         elif not exists(path):
+            if str(source) in {one.stem for one in shipped_folder("scenarios").glob("*.yaml")}:
+                hint = (
+                    f"is a scenario that comes with the package: coldaisle run {source}; a study names it as its base"
+                )
+                raise InputError.one(str(source), hint)
             hint = f"no such file, and no study of that name{nearest(path.stem, shipped)}  ({', '.join(shipped)})"
             raise InputError.one(str(source), hint)
         mistaken = no_scenario(path) if path.is_dir() else None
