@@ -115,7 +115,7 @@ def numbers(results: Results, drawn: Mapping[str, Any] | None = None, folder: st
     remarks = {
         ENERGY: _it_and_outside(summary),
         CARBON: f"operational {carbon_mass(carbon['operational_location'])}, "
-        f"embodied {carbon_mass(carbon['embodied'])}",
+        f"embodied {carbon_mass(carbon['embodied'])}{_by_market(carbon)}",
     }
     if water is not None:
         remarks[water] = _kinds_of_water(summary)
@@ -126,6 +126,11 @@ def numbers(results: Results, drawn: Mapping[str, Any] | None = None, folder: st
     }
     told = "".join(({ENERGY: "", CARBON: ""} | missing | boxes).values())
     return f'<dl class="big">{told}</dl>{sure.below(folder)}'
+
+
+def _by_market(carbon: Mapping[str, Any]) -> str:
+    """The total by what was bought, where that is known: the number above it goes by location."""
+    return f"; {carbon_mass(carbon['total_market'])} in all by what was bought" if "total_market" in carbon else ""
 
 
 def _it_and_outside(summary: Mapping[str, Any]) -> str:
@@ -197,8 +202,6 @@ def sentence(results: Results) -> str:
     said = f"In {took}, this used {used} and caused {carbon_mass(carbon['total'])} of CO2e"
     if carbon["total"] > 0.0 and carbon["embodied"] >= 0.0:
         said += f" ({share(carbon['embodied'], carbon['total'])} of it from making the hardware)"
-    if "total_market" in carbon:
-        said += f", or {carbon_mass(carbon['total_market'])} by what was bought (market-based)"
     work = units_of_work(summary)
     if work is not None:
         units, unit = work
