@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +25,7 @@ from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
 from sim.cli.completion import run_folders, scenario_names
+from sim.cli.faults import columns, describe
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
 from sim.cli.progress import counting, running, showing
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from sim.results.results import Results
 
 INTERRUPTED = 130
-
-LONGEST_MESSAGE = 2_000
-LONGEST_COLUMN = 60
-"""Characters of a path that the messages of others are set apart for; a longer one stands out alone."""
 
 app = typer.Typer(
     name="coldaisle",
@@ -288,26 +284,6 @@ for _registered in app.registered_commands:
     _registered.help = flowing(_registered.callback)
 
 
-def describe(error: InputError) -> str:
-    """Every problem under its file, in the order of its lines."""
-    blocks = []
-    for file, group in groupby(error.problems, key=lambda problem: problem.file):
-        problems = list(group)
-        lines = [f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
-        width = max((len(problem.path) for problem in problems if len(problem.path) <= LONGEST_COLUMN), default=0)
-        for problem in problems:
-            line = str(problem.line) if problem.line is not None else ""
-            lines.append(f"{line:>5}  {problem.path:<{width}}  {_short(problem.message)}".rstrip())
-        blocks.append("\n".join(lines))
-    return "\n".join(blocks)
-
-
-def _short(message: str) -> str:
-    """A message as far as anybody reads it: one may quote a cell or a name of any length."""
-    more = len(message) - LONGEST_MESSAGE
-    return message if more <= 0 else f"{message[:LONGEST_MESSAGE]} ... ({more:,} more characters)"
-
-
 def _spread_set(arguments: list[str]) -> list[str]:
     """``--set A=1 B=2`` as ``--set A=1 --set B=2``: one word may be followed by several assignments."""
     spread: list[str] = []
@@ -331,7 +307,7 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         sys.stdout.flush()
         return (status if isinstance(status, int) else 0), "", None
     except InputError as error:
-        return 2, describe(error), error
+        return 2, describe(error, columns()), error
     except ColdaisleError as error:
         return 1, f"coldaisle: {error}", error
     except BrokenPipeError:  # the reader of a pipe has had enough
@@ -353,7 +329,7 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
 
         blamed = at_fault(error)
         if blamed is not None:
-            return 2, f"{describe(blamed)}\nRun with --debug to see where.", error
+            return 2, f"{describe(blamed, columns())}\nRun with --debug to see where.", error
         message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
         return 1, message, error
 
