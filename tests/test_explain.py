@@ -232,7 +232,7 @@ def test_intervals_are_those_of_their_draws() -> None:
 
 
 @pytest.mark.parametrize("width", [60, WIDTH])
-@pytest.mark.parametrize("path", ["carbon_kg.total", "cost.energy", "energy_kwh.by_component.*"])
+@pytest.mark.parametrize("path", ["carbon_kg.total", "kpi.pue", "energy_kwh.by_component.*"])
 def test_lines_are_no_longer_than_the_terminal(
     folder: Path, path: str, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
