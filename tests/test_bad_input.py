@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.cli.command import describe
+from sim.cli.faults import describe
 from sim.errors import InputError, Problem
 from sim.loading.scenario import load_scenario
 from sim.results.files import to_yaml
@@ -703,3 +703,13 @@ def test_what_is_missing_says_what_may_stand_there(path: str, value: object, sai
     else:
         here[last] = value
     assert any(re.search(said, problem.message) for problem in sim.check(scenario)), sim.check(scenario)
+
+
+def test_problems_are_folded_under_their_messages_at_a_terminal_and_a_line_each_elsewhere() -> None:
+    long = InputError([Problem("a.yaml", 3, "site.grid", "must be " + "one of these words " * 9 + "(allowed:  x)")])
+    assert len(describe(long).splitlines()) == 2
+    for columns in (60, 80):
+        lines = describe(long, columns).splitlines()
+        assert max(map(len, lines)) <= columns
+        assert " ".join(" ".join(lines).split()) == " ".join(describe(long).split())
+        assert {len(line) - len(line.lstrip()) for line in lines[2:]} == {7 + len("site.grid") + 2}

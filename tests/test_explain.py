@@ -229,3 +229,14 @@ def test_intervals_are_those_of_their_draws() -> None:
         drawn = explain(run, place).steps[0].distribution
         assert drawn is not None
         assert drawn.again == pytest.approx(place.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("width", [60, WIDTH])
+@pytest.mark.parametrize("path", ["carbon_kg.total", "kpi.pue", "energy_kwh.by_component.*"])
+def test_lines_are_no_longer_than_the_terminal(
+    folder: Path, path: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    done = coldaisle("explain", str(folder), path, cwd=folder)
+    assert done.returncode == 0
+    assert max(map(len, done.stdout.splitlines())) <= width

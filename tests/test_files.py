@@ -86,6 +86,17 @@ def test_account_and_compare_work_on_folders(scenario: Path) -> None:
     assert change == pytest.approx(first["carbon_kg"]["operational_location"], rel=1e-12)
 
 
+def test_carbon_on_unlike_bases_is_told_where_runs_are_compared(scenario: Path) -> None:
+    coldaisle("run", "s.yaml", "--out", "a", "--quiet", cwd=scenario)
+    for region in ("FRA", "DEU", "US-IA"):
+        intensity = f"site.grid.intensity={{kind: average, region: {region}}}"
+        coldaisle("account", "a", "--set", intensity, "--out", region, "--quiet", cwd=scenario)
+    mixed = coldaisle("compare", "FRA", "US-IA", cwd=scenario)
+    assert "life-cycle (FRA) with direct (US-IA) intensities" in mixed.stderr
+    for one in ("DEU", "a"):  # a constant is taken at the user's word
+        assert "intensities" not in coldaisle("compare", "FRA", one, cwd=scenario).stderr
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_damaged_run_is_refused(scenario: Path, name: str) -> None:
     write(sim.run(scenario / "s.yaml"), scenario / "out")

@@ -133,6 +133,21 @@ def test_regions_are_found_by_code_with_year_and_basis() -> None:
         CATALOG.region("US-TZ")
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Ireland", "'IRL' (Ireland)"),
+        ("singapore", "'SGP' (Singapore)"),
+        ("Iowa", "'US-IA' (Iowa)"),
+        ("IA", "'US-IA' (Iowa)"),
+    ],
+)
+def test_a_region_by_its_name_is_answered_by_its_code(written: str, meant: str) -> None:
+    with pytest.raises(InputError) as refused:
+        CATALOG.region(written)
+    assert f"did you mean {meant}?" in str(refused.value)
+
+
 @pytest.mark.shared_data
 def test_the_regions_are_those_of_the_survey_without_the_stand_ins(shared_data: Path) -> None:
     countries, states = CATALOG.read("countries"), CATALOG.read("us-states")

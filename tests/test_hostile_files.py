@@ -27,6 +27,7 @@ import sim
 from sim import reading
 from sim.build.step_table import read_step_table
 from sim.cli import command as cli
+from sim.cli.faults import describe
 from sim.cli.options import inert, tell
 from sim.documents import read_document
 from sim.errors import InputError, RunError
@@ -505,7 +506,7 @@ def test_two_rows_of_one_instant_warn_nobody() -> None:
 
 
 def test_a_message_is_told_as_far_as_anybody_reads_it() -> None:
-    told = cli.describe(InputError.one("loads.csv", f"machine '{'x' * 100_000}' is none", line=3))
+    told = describe(InputError.one("loads.csv", f"machine '{'x' * 100_000}' is none", line=3))
     assert len(told) < 2_200
     assert told.endswith("more characters)")
 

@@ -276,3 +276,23 @@ def test_the_real_traces(shared_data: Path) -> None:
     mooncake = read_trace(shared_data / "requests" / "mooncake_conversation.jsonl.gz")
     assert len(mooncake.requests) == 12_031
     assert mooncake.block_tokens == 512
+
+
+@pytest.mark.parametrize(
+    "columns", ["TIMESTAMP,ContextTokens,GeneratedTokens", "timestamp_utc,prompt_tokens,output_tokens"]
+)
+@pytest.mark.parametrize("zoned", [True, False])
+def test_times_of_which_only_some_have_an_offset_are_refused(tmp_path: Path, columns: str, zoned: bool) -> None:
+    path = tmp_path / "trace.csv"
+
+    def written(*offsets: str) -> None:
+        rows = (f"2025-03-03T12:00:0{i}{offset},5,5" for i, offset in enumerate(offsets))
+        path.write_text("\n".join([columns, *rows, ""]))
+
+    written(*(("+01:00", "") if zoned else ("", "Z")))
+    with pytest.raises(InputError) as refused:
+        read_trace(path)
+    assert f"trace.csv:3: a time with{'out' if zoned else ''} an offset from UTC" in str(refused.value)
+    assert "write one at all or at none" in str(refused.value)
+    written("Z", "+01:00")  # offsets may differ
+    assert read_trace(path).requests.arrival_ns[-1] == 3_599 * 10**9

@@ -441,6 +441,28 @@ def test_bad_rows_are_named_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert "6 rows of its trace were left out" in service_remarks({"chat": served(results)})[0]
 
 
+def test_a_service_that_falls_behind_says_so() -> None:
+    from sim.results.services import service_remarks
+
+    few, many = (served(sim.run(changed(arrivals={"kind": "poisson", "rate": rate}))) for rate in ("1 /s", "2000 /s"))
+    assert not any("unanswered" in remark for remark in service_remarks({"chat": few}))
+    (told,) = (remark for remark in service_remarks({"chat": many}) if "unanswered" in remark)
+    assert f"{many['unfinished']:,} of {many['requests']:,} requests" in told
+    assert "more replicas" in told
+
+
+def test_a_run_whose_slowest_waited_for_the_first_start_says_so() -> None:
+    from sim.results.services import service_remarks
+
+    long = {
+        "start_up": {"image": "15 GB", "image_bandwidth": "1 GB/s", "weights_bandwidth": "1 GB/s", "launch": "30 s"},
+        "arrivals": {"kind": "poisson", "rate": "2 /s"},
+    }
+    cold, up = (served(sim.run(changed(**fields))) for fields in (long, {"arrivals": long["arrivals"]}))
+    assert any("replicas were started in the beginning" in remark for remark in service_remarks({"chat": cold}))
+    assert not any("were started" in remark for remark in service_remarks({"chat": up}))
+
+
 @pytest.mark.parametrize("engine", ["fast", "reference"])
 @pytest.mark.parametrize("prefill", ["mixed", "prioritized"])
 def test_costs_go_no_further_than_a_trace_can_ask(

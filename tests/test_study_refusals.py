@@ -296,3 +296,25 @@ def test_a_shipped_scenario_in_place_of_a_study_is_told_apart(tmp_path: Path) ->
     (tmp_path / "chat-service.yaml").write_text("name: mine\n")
     with pytest.raises(InputError, match="no study of that name"):
         load_study(tmp_path / "chat-service")
+
+
+def test_the_end_says_which_points_miss_an_objective_and_which_carbon_cannot_be_compared(tmp_path: Path) -> None:
+    slow = {"workloads.chat.slo.ttft": {"values": ["1 ms", "10 s"]}}
+    regions = {"site.grid.intensity.region": ["IRL", "US-IA"]}
+    given = {
+        "name": "promises",
+        "base": "chat-service",
+        "set": {
+            "duration": "2 min",
+            "workloads.chat.start_up": None,
+            "site.grid.intensity": {"kind": "average", "region": "IRL"},
+        },
+        "axes": slow | regions,
+    }
+    found = sweep(given, tmp_path / "out", workers=1, cache=Store(tmp_path / "cache"))
+    page = io.StringIO()
+    Console(width=80, file=page).print(study_tables(found))
+    shown = " ".join(page.getvalue().split())
+    assert "2 of 4 points miss the slo of serving.chat in more than 1.0 % of answers, up to 100.0 %" in shown
+    assert "site.grid.intensity.region combines life-cycle (IRL) with direct (US-IA) intensities" in shown
+    assert "goodput_share" in shown

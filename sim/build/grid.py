@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -249,3 +249,31 @@ def mixed_bases(bases: Mapping[str, Basis | None]) -> str | None:
         return None
     said = " with ".join(f"{basis} ({', '.join(names)})" for basis, names in by_basis.items())
     return f"combines {said} intensities; give all on one basis"
+
+
+def basis_of(written: Any, catalog: Catalog) -> Basis | None:
+    """The basis of an intensity as plain data of a scenario; None of a quantity, and of what says none.
+
+    >>> basis_of({"kind": "average", "region": "US-IA"}, Catalog()), basis_of("57 gCO2e/kWh", Catalog())
+    ('direct', None)
+    """
+    if not isinstance(written, Mapping):
+        return None
+    if written.get("kind") == "average" and "region" in written:
+        return catalog.region(str(written["region"]))[0].basis
+    factors = written.get("factors")
+    own: Basis | None = catalog.fuels(factors).basis if isinstance(factors, str) else written.get("basis")
+    return own
+
+
+def mixed_among(scenarios: Mapping[str, Mapping[str, Any]], catalog: Catalog) -> str | None:
+    """What is wrong where runs, by name, whose resolved scenarios these are, count carbon on both bases.
+
+    >>> mixed_among({"a": {"site": {"grid": {"intensity": {"kind": "average", "region": "FRA"}}}}}, Catalog())
+    """
+    bases: dict[str, Basis | None] = {}
+    for name, scenario in scenarios.items():
+        sites = scenario.get("sites") or {"": scenario.get("site") or {}}
+        for place, site in sites.items():
+            bases[f"{name} {place}".strip()] = basis_of((site.get("grid") or {}).get("intensity"), catalog)
+    return mixed_bases(bases)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sim.build.grid import ewif_signal, grid_series, mixed_bases
 from sim.build.resolved import Resolved
 from sim.build.weather import sky, weather_series
+from sim.checks.named_profiles import faults
 from sim.checks.serving import files as serving_files
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
@@ -262,6 +263,6 @@ class _FileCheck:
         try:
             return read()
         except InputError as error:
-            for problem in error.problems:
-                self._complain(path, str(problem))
+            for fault in faults(error):
+                self._complain(path, fault)
             return None

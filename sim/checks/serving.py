@@ -90,15 +90,20 @@ def stands_alone(name: str, spec: Serving, *, open_ended: bool) -> Found:
         yield (*path, "network"), "required: KV caches go from prefill to decode over it"
 
 
+def _without(name: str) -> str:
+    """How to be rid of a part, which may be inherited."""
+    return f"leave it out, or take an inherited one away by '{name}: null'"
+
+
 def _requests(path: KeyPath, spec: Serving, *, open_ended: bool) -> Found:
     arrivals = spec.arrivals
     if arrivals.kind == "routed":
         return  # of a route that is not there, which is told elsewhere
     if arrivals.brings_lengths:
         if spec.lengths is not None:
-            yield (*path, "lengths"), f"{arrivals.kind} arrivals bring their own lengths"
+            yield (*path, "lengths"), f"{arrivals.kind} arrivals bring their own lengths; {_without('lengths')}"
         if spec.prefix is not None:
-            yield (*path, "prefix"), f"does not go with {arrivals.kind} arrivals"
+            yield (*path, "prefix"), f"does not go with {arrivals.kind} arrivals; {_without('prefix')}"
     elif spec.lengths is None:
         yield (*path, "lengths"), "required: {kind: separate, prompt: {...}, output: {...}}"
     if arrivals.kind == "closed-loop":
@@ -247,7 +252,7 @@ def _replayed(spec: Serving, arrivals: TraceReplay, trace: Trace, start: datetim
     if not spec.batching.prefix_cache:
         return
     if not trace.has_hashes:
-        message = f"finds nothing: a trace of the format '{trace.report.format}' has no hashed blocks"
+        message = f"finds nothing: the format '{trace.report.format}' has no hashed blocks; write 'prefix_cache: false'"
         yield ("batching", "prefix_cache"), message
     elif not trace.block_tokens:
         message = f"required: the format '{trace.report.format}' does not say how many tokens a hashed block has"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +25,7 @@ from sim.cli import starters as cli_starters
 from sim.cli import study as cli_study
 from sim.cli import uncertain as cli_uncertain
 from sim.cli.completion import run_folders, scenario_names
+from sim.cli.faults import columns, describe
 from sim.cli.interrupts import interrupted, interrupts, stop_if_interrupted
 from sim.cli.options import JsonOption, QuietOption, SetOption, say, show_tables, suggest, tell
 from sim.cli.progress import counting, running, showing
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from sim.results.results import Results
 
 INTERRUPTED = 130
-
-LONGEST_MESSAGE = 2_000
-LONGEST_COLUMN = 60
-"""Characters of a path that the messages of others are set apart for; a longer one stands out alone."""
 
 app = typer.Typer(
     name="coldaisle",
@@ -251,6 +247,8 @@ def compare(
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return
+    from sim.build.grid import mixed_among
+    from sim.profiles.catalog import Catalog
     from sim.report.changed import ABSENT, NAMING, changes
     from sim.report.work import basis
     from sim.results.tables import comparison_tables
@@ -263,6 +261,11 @@ def compare(
             "these runs did unlike work, and whole runs were subtracted; 'coldaisle report' says on which basis they "
             "can be compared, per unit of work or not at all"
         )
+    mixed = mixed_among(
+        {str(folder): run.scenario for folder, run in zip(folders, (first, *others), strict=True)}, Catalog()
+    )
+    if mixed is not None:
+        tell(f"their carbon cannot be subtracted: the comparison {mixed}")
     suggest(f"coldaisle report {shlex.join(map(str, folders))}")
 
 
@@ -279,26 +282,6 @@ cli_published.register(app)
 cli_uncertain.register(app)
 for _registered in app.registered_commands:
     _registered.help = flowing(_registered.callback)
-
-
-def describe(error: InputError) -> str:
-    """Every problem under its file, in the order of its lines."""
-    blocks = []
-    for file, group in groupby(error.problems, key=lambda problem: problem.file):
-        problems = list(group)
-        lines = [f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
-        width = max((len(problem.path) for problem in problems if len(problem.path) <= LONGEST_COLUMN), default=0)
-        for problem in problems:
-            line = str(problem.line) if problem.line is not None else ""
-            lines.append(f"{line:>5}  {problem.path:<{width}}  {_short(problem.message)}".rstrip())
-        blocks.append("\n".join(lines))
-    return "\n".join(blocks)
-
-
-def _short(message: str) -> str:
-    """A message as far as anybody reads it: one may quote a cell or a name of any length."""
-    more = len(message) - LONGEST_MESSAGE
-    return message if more <= 0 else f"{message[:LONGEST_MESSAGE]} ... ({more:,} more characters)"
 
 
 def _spread_set(arguments: list[str]) -> list[str]:
@@ -324,7 +307,7 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
         sys.stdout.flush()
         return (status if isinstance(status, int) else 0), "", None
     except InputError as error:
-        return 2, describe(error), error
+        return 2, describe(error, columns()), error
     except ColdaisleError as error:
         return 1, f"coldaisle: {error}", error
     except BrokenPipeError:  # the reader of a pipe has had enough
@@ -346,7 +329,7 @@ def _end(arguments: list[str]) -> tuple[int, str, BaseException | None]:
 
         blamed = at_fault(error)
         if blamed is not None:
-            return 2, f"{describe(blamed)}\nRun with --debug to see where.", error
+            return 2, f"{describe(blamed, columns())}\nRun with --debug to see where.", error
         message = f"coldaisle: internal error: {type(error).__name__}: {error}\nRun with --debug to see where."
         return 1, message, error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,9 @@ import typer
 from sim.cli.completion import path_words, run_folders
 from sim.cli.options import JsonOption, say
 from sim.errors import InputError
+
+LEAST_WIDTH = 40
+"""Columns: in fewer, numbers do not fit beside their names."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +36,7 @@ def explain(
 
     PATH is dotted: carbon_kg.total, kpi.pue, serving.chat.ttft_s.p99, 'energy_kwh.by_component.*'.
     """
-    from sim.results.explain.text import text_of
+    from sim.results.explain.text import WIDTH, text_of
     from sim.results.files import read, to_json
     from sim.running.explain import explanations
 
@@ -43,4 +47,5 @@ def explain(
         told = [one.as_dict() for one in found]
         sys.stdout.write(to_json(told[0] if len(told) == 1 and "*" not in path else told))
         return
-    say("\n\n".join(text_of(one).rstrip("\n") for one in found))
+    width = min(WIDTH, max(LEAST_WIDTH, shutil.get_terminal_size().columns))
+    say("\n\n".join(text_of(one, width).rstrip("\n") for one in found))

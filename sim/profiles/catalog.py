@@ -262,7 +262,7 @@ class Catalog:
     def region(self, code: str) -> tuple[GridsProfile, Region]:
         """The averages that hold the region called ``code``, such as FRA or US-TX, and the region in them.
 
-        Raises ``InputError`` with the nearest code.
+        Raises ``InputError`` with the nearest code, or the code of the region that is called so.
         """
         tables = [
             self._of_kind(name, GridsProfile) for name, path in self.paths().items() if path.parent.name == "grids"
@@ -270,8 +270,12 @@ class Catalog:
         for table in tables:
             if code in table.regions:
                 return table, table.regions[code]
-        codes = [known for table in tables for known in table.regions]
-        hint = f"{nearest(code, codes)}  (countries by ISO 3166-1 alpha-3, states of the US as US-TX)"
+        regions = {known: region.title for table in tables for known, region in table.regions.items()}
+        meant = [
+            known for known, title in regions.items() if code.casefold() in (title.casefold(), known[3:].casefold())
+        ]
+        near = f"; did you mean '{meant[0]}' ({regions[meant[0]]})?" if meant else nearest(code, regions)
+        hint = f"{near}  (countries by ISO 3166-1 alpha-3, states of the US as US-TX)"
         raise InputError.one("<profiles>", f"unknown region '{code}'{hint}")
 
 

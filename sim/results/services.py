@@ -13,6 +13,10 @@ from sim.results.formats import Grid, percent, seconds
 
 SHOWN_PROBLEMS = 5
 LEAST_SHOWN = 0.005
+LEFT_BEHIND = 0.1
+"""Share of all requests: of the few of a short run, some are always left."""
+LONG_WAIT_S = 1.0
+"""Starting a replica takes seconds to minutes; waits of a service that is up and not overloaded are shorter."""
 
 
 def service_grids(services: Mapping[str, Any]) -> list[Grid]:
@@ -39,6 +43,16 @@ def service_remarks(services: Mapping[str, Any]) -> list[str]:
     """What a reader of the grids should know beside them: what was left out, and why something was refused."""
     remarks = []
     for name, service in services.items():
+        if _began_cold(service):
+            remarks.append(
+                f"{name}: its replicas were started in the beginning; times of who came meanwhile hold that wait. "
+                "Without 'start_up' they are up from the first instant."
+            )
+        if _falls_behind(service):
+            remarks.append(
+                f"{name}: {service['unfinished']:,} of {service['requests']:,} requests were unanswered at the end: "
+                "more came than it answers. Give it more replicas, or a longer run if this one is too short to tell."
+            )
         if "rejected_too_long" in service:
             count = f"{service['rejected_too_long']:,}"
             remarks.append(f"{name}: {count} requests were refused as longer than the KV cache of a replica.")
@@ -50,6 +64,19 @@ def service_remarks(services: Mapping[str, Any]) -> list[str]:
             remarks.append(f"{name}: {service['trace_rows_skipped']:,} rows of its trace were left out, such as:")
             remarks += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
     return remarks
+
+
+def _began_cold(service: Mapping[str, Any]) -> bool:
+    """Whether the first start of replicas that neither came nor went decides the slowest in a hundred."""
+    started, most = service.get("cold_starts", 0), service.get("replicas_most", 0)
+    return bool(0 < started <= most and "ttft_s" in service and service["queueing_s"]["p99"] >= LONG_WAIT_S)
+
+
+def _falls_behind(service: Mapping[str, Any]) -> bool:
+    """Whether far more are left at the end than Little's law has in a service that answers as many as come."""
+    left, came = service.get("unfinished", 0), service["requests"]
+    in_work = service.get("throughput_requests_per_s", 0.0) * service.get("e2e_s", {}).get("mean", 0.0)
+    return bool(left > LEFT_BEHIND * came and left > 2 * in_work)
 
 
 def _latencies(services: Mapping[str, Any]) -> Grid:

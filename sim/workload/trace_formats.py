@@ -92,18 +92,29 @@ def _within(time_ns: int, written: str) -> int:
     return time_ns
 
 
-def clock(text: str) -> int:
-    """ns since 1970 of an ISO time of any precision; without a zone it is UTC."""
+def clock(text: str, seen: dict[str, str]) -> int:
+    """ns since 1970 of an ISO time of any precision; without a zone it is UTC.
+
+    ``seen`` holds the first time of the file: where only some times have zones, those without are not known to be UTC.
+    """
     whole, _, tail = text.strip().partition(".")
     digits = len(tail) - len(tail.lstrip("0123456789"))
     moment = datetime.fromisoformat(whole + tail[digits:])
+    zoned = "with" if moment.tzinfo is not None else "without"
+    if seen.setdefault("zone", zoned) != zoned:
+        raise BadRowError(
+            f"a time {zoned} an offset from UTC, and the first has {ONE[zoned]}: write one at all or at none"
+        )
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return _within(epoch_ns(moment) + int((tail[:digits] + "0" * 9)[:9]), text)
 
 
-def _azure(cell: Any, _seen: Any) -> TraceRow:
+ONE = {"with": "none", "without": "one"}
+
+
+def _azure(cell: Any, seen: dict[str, str]) -> TraceRow:
     prompt = tokens(cell["ContextTokens"], "ContextTokens")
-    return TraceRow(clock(cell["TIMESTAMP"]), prompt, tokens(cell["GeneratedTokens"], "GeneratedTokens"))
+    return TraceRow(clock(cell["TIMESTAMP"], seen), prompt, tokens(cell["GeneratedTokens"], "GeneratedTokens"))
 
 
 def _burstgpt(cell: Any, _seen: Any) -> TraceRow:
@@ -118,12 +129,12 @@ def _burstgpt(cell: Any, _seen: Any) -> TraceRow:
     )
 
 
-def _own(cell: Any, _seen: Any) -> TraceRow:
+def _own(cell: Any, seen: dict[str, str]) -> TraceRow:
     priority = int(cell.get("priority", "0") or "0")
     if not 0 <= priority <= MOST_PRIORITY:
         raise BadRowError(f"a priority of {short(priority)}; it must be from 0 to {MOST_PRIORITY:,}")
     return TraceRow(
-        clock(cell["timestamp_utc"]),
+        clock(cell["timestamp_utc"], seen),
         tokens(cell["prompt_tokens"], "prompt_tokens"),
         tokens(cell["output_tokens"], "output_tokens"),
         cell.get("session", "").strip() or None,

@@ -241,7 +241,8 @@ def _pick(path: Path, names: Sequence[str], *, json: bool, wanted: str | None) -
             return one
     known = "; ".join(f"{one.name}: {', '.join(one.columns)}" for one in formats)
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
-    raise InputError.one(str(path), f"is not{asked}; it has: {', '.join(names)}  ({known})", line=1)
+    told = f"is not{asked}; it has: {', '.join(names)}; name its columns as those of one format  ({known})"
+    raise InputError.one(str(path), told, line=1)
 
 
 def _rated(row: TraceRow, value: Any) -> TraceRow:

@@ -20,7 +20,8 @@ from typer.main import get_command
 import sim
 from sim.build.step_table import read_step_table
 from sim.build.weather import weather_series
-from sim.cli.command import app, describe
+from sim.cli.command import app
+from sim.cli.faults import describe
 from sim.cli.options import inert
 from sim.errors import InputError
 from sim.instants import parse_instant

@@ -57,7 +57,9 @@ def read_recording(path: Path, zone: tzinfo | None = None, *, besides: Sequence[
         if form.fits(text):
             return form.read(text)
     names = "; ".join(["coldaisle's own Parquet", *(form.NAME for form in known), *besides])
-    raise InputError.one(text.file, f"is in no format that can be read; there are: {names}", line=1)
+    raise InputError.one(
+        text.file, f"begins with {text.first[:80]!r}, as no format that can be read; there are: {names}", line=1
+    )
 
 
 def _is_parquet(path: Path) -> bool:

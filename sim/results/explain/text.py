@@ -1,4 +1,4 @@
-"""An explanation for a terminal of 80 columns."""
+"""An explanation for a terminal, of 80 columns unless it has fewer."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SAYS = {
 }
 
 
-def text_of(found: Explanation) -> str:
-    """The whole explanation."""
+def text_of(found: Explanation, width: int = WIDTH) -> str:
+    """The whole explanation, in lines of at most ``width`` where words and numbers allow it."""
     quantity = found.place.quantity
     lines = [f"{found.place.path} = {_valued(found.place.value, quantity)}", f"{quantity.label}"]
     for step in found.steps:
-        lines += ["", *_step(step, alone=len(found.steps) == 1)]
-    lines += _shares(found)
-    lines += _inputs(found.inputs)
+        lines += ["", *_step(step, width, alone=len(found.steps) == 1)]
+    lines += _shares(found, width)
+    lines += _inputs(found.inputs, width)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -45,28 +45,28 @@ def _valued(value: object, quantity: Quantity) -> str:
     return f"{digits(number)}{unit}"
 
 
-def _wrapped(text: str, indent: str = "  ", further: str = "    ") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False) or [""]
+def _wrapped(text: str, width: int, indent: str = "  ", further: str = "    ") -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False) or [""]
 
 
-def _step(step: Step, *, alone: bool) -> Iterator[str]:
-    yield from _wrapped(step.words if alone else f"{step.path}: {step.words}", "" if not alone else "  ", "  ")
+def _step(step: Step, width: int, *, alone: bool) -> Iterator[str]:
+    yield from _wrapped(step.words if alone else f"{step.path}: {step.words}", width, "" if not alone else "  ", "  ")
     if step.symbols:
-        yield from _wrapped(f"= {step.symbols}")
-        yield from _wrapped(f"= {step.numbers}")
-        yield from _wrapped(f"= {_result(step)}")
+        yield from _wrapped(f"= {step.symbols}", width)
+        yield from _wrapped(f"= {step.numbers}", width)
+        yield from _wrapped(f"= {_result(step)}", width)
     elif step.terms:
-        yield from _sum(step)
+        yield from _sum(step, width)
     elif not alone or as_number(step.value) is not None:
-        yield from _wrapped(f"= {_result(step)}")
+        yield from _wrapped(f"= {_result(step)}", width)
     if step.distribution is not None:
         own = step.distribution
         said = f"{own.count:,} values in {own.table} ({own.column}), from {digits(own.least)} to {digits(own.most)}"
         if own.again is not None:
             said += f"; of these rows it is {digits(own.again)}"
-        yield from _wrapped(said)
+        yield from _wrapped(said, width)
     for note in step.notes:
-        yield from _wrapped(note)
+        yield from _wrapped(note, width)
 
 
 def _result(step: Step) -> str:
@@ -74,7 +74,7 @@ def _result(step: Step) -> str:
     return _valued(step.value, known) if known is not None else str(step.value)
 
 
-def _sum(step: Step) -> Iterator[str]:
+def _sum(step: Step, width: int) -> Iterator[str]:
     """A term a line: what it is, what is multiplied, and what it comes to."""
     shown = step.terms[:MOST_TERMS]
     left = step.terms[MOST_TERMS:]
@@ -85,17 +85,18 @@ def _sum(step: Step) -> Iterator[str]:
     labels = min(max(len(label) for label, _, _ in rows), 30)
     for i, (label, product, value) in enumerate(rows):
         sign = "+" if i else "="
-        room = WIDTH - numbers - 3
+        room = width - numbers - 3
         line = f"  {sign} {label:<{labels}}  {product}"
         if len(line) > room:
-            yield from _wrapped(f"{sign} {label}")
-            line = f"      {product}"
+            yield from _wrapped(f"{sign} {label}", width)
+            *above, line = _wrapped(product, room, "      ", "      ")
+            yield from above
         yield f"{line:<{room}}   {value:>{numbers}}"
     if len(rows) > 1:
         yield f"  = {_result(step)}".ljust(4)
 
 
-def _shares(found: Explanation) -> Iterator[str]:
+def _shares(found: Explanation, width: int) -> Iterator[str]:
     """How well it is known, as a whole or step by step."""
     told = (
         {found.place.path: found.shares}
@@ -105,16 +106,18 @@ def _shares(found: Explanation) -> Iterator[str]:
     if not told:
         return
     yield ""
-    yield from _wrapped("How well it is known, by the weakest input of each part:", "", "  ")
+    yield from _wrapped("How well it is known, by the weakest input of each part:", width, "", "  ")
     for path, shares in told.items():
-        yield from _wrapped(f"{path}: {', '.join(_share(name, shares) for name in WEAKEST_FIRST if name in shares)}")
+        yield from _wrapped(
+            f"{path}: {', '.join(_share(name, shares) for name in WEAKEST_FIRST if name in shares)}", width
+        )
 
 
 def _share(name: str, shares: Mapping[str, float]) -> str:
     return f"{name} {percent(shares[name])}"
 
 
-def _inputs(inputs: tuple[Input, ...]) -> Iterator[str]:
+def _inputs(inputs: tuple[Input, ...], width: int) -> Iterator[str]:
     if not inputs:
         return
     yield ""
@@ -124,9 +127,9 @@ def _inputs(inputs: tuple[Input, ...]) -> Iterator[str]:
         if own:
             yield f"  {name} ({SAYS[name]})"
         for (holder, source), said in _grouped(own).items():
-            yield from _wrapped(f"{holder}{', '.join(said)}", "    ", "      ")
+            yield from _wrapped(f"{holder}{', '.join(said)}", width, "    ", "      ")
             if name != "stated":
-                yield from _wrapped(source, "        ", "        ")
+                yield from _wrapped(source, width, "        ", "        ")
 
 
 def _grouped(inputs: Sequence[Input]) -> dict[tuple[str, str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
@@ -13,9 +14,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sim.build.grid import basis_of, mixed_bases
+from sim.profiles.catalog import Catalog
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
-from sim.results.formats import number
+from sim.results.formats import number, percent
 from sim.study.sweep.parts import POINTS, is_part
 from sim.study.sweep.rows import DONE
 
@@ -27,6 +30,10 @@ BEST, REASONS, MOST_ROWS = 5, 5, 20
 HEADING = 14
 """Letters of a heading on one line, where its words allow it."""
 WIDTH = 78
+PROMISED = re.compile(r"serving\..+\.goodput_share")
+MISSED = 0.01
+"""Percentiles that are promised are mostly the 99th."""
+REGION = "grid.intensity.region"
 
 
 def study_tables(results: StudyResults) -> RenderableType:
@@ -44,6 +51,7 @@ def study_tables(results: StudyResults) -> RenderableType:
     best = _best(dataset, results)
     if best is not None:
         parts += [Text(""), best]
+    parts += [Text(line) for line in (*_promises(dataset), *_bases(dataset, results)) if line]
     absent = [name for name in results.study["study"].get("outputs") or () if name not in dataset.kinds]
     if absent:
         parts += [Text(""), Text(f"no point has such a result: {', '.join(absent)}; without 'outputs', all are there")]
@@ -132,7 +140,8 @@ def _best(dataset: _Points, results: StudyResults) -> Table | None:
         return None
     axes = [f"axis.{path}" for paths in results.study["axes"].values() for path in paths]
     axes = [axis for axis in axes if axis in names][:3]
-    columns = ["point", *axes, *shown[:2]]
+    shares = [name for name in names if PROMISED.fullmatch(name)][:1]
+    columns = ["point", *axes, *(shown[:2] if not shares or shares[0] in shown[:2] else (*shown[:1], *shares))]
     least = columns.index(shown[0])
 
     def place(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -147,6 +156,35 @@ def _best(dataset: _Points, results: StudyResults) -> Table | None:
     for row in rows:
         table.add_row(*map(_shown, row))
     return table
+
+
+def _promises(dataset: _Points) -> Iterator[str]:
+    """Of services with an objective: how many points do not keep it, as the least of a result may be of those that
+    answer too late. Who still waits at the end of a short run is not judged."""
+    for column in filter(PROMISED.fullmatch, dataset.kinds):
+        service = column.rpartition(".")[0]
+        counts = [f"{service}.{name}" for name in ("slo_missed", "requests", "unfinished")]
+        if any(name not in dataset.kinds for name in counts):
+            continue
+        rows = (row for row in dataset.rows(counts, done=True) if None not in row)
+        late = [missed / max(1, came - open_) for missed, came, open_ in rows]
+        beyond = sum(share > MISSED for share in late)
+        if beyond:
+            yield (
+                f"{beyond:,} of {len(late):,} points miss the slo of {service} in more than {percent(MISSED)} of "
+                f"answers, up to {percent(max(late))}, and may be among the least"
+            )
+
+
+def _bases(dataset: _Points, results: StudyResults) -> Iterator[str]:
+    """What is wrong where regions along an axis are of averages on unlike bases."""
+    catalog = Catalog()
+    for path in (path for paths in results.study["axes"].values() for path in paths if path.endswith(REGION)):
+        if f"axis.{path}" in dataset.kinds:
+            codes = {str(code) for (code,) in dataset.rows([f"axis.{path}"], done=True) if code is not None}
+            mixed = mixed_bases({code: basis_of({"kind": "average", "region": code}, catalog) for code in codes})
+            if mixed is not None:
+                yield f"carbon of these points cannot be compared: {path} {mixed}"
 
 
 def _short(name: str) -> str:
