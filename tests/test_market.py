@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.market import Contract, Market, match
 from sim.errors import InputError
+from sim.results.environment import component_grid
 from sim.signals import Signal
 from sim.units import HOUR_NS
 from tests.small import small
@@ -102,6 +103,13 @@ def test_market_and_location_stand_side_by_side_and_are_never_summed() -> None:
     assert carbon["total_market"] == pytest.approx(carbon["operational_market"] + carbon["embodied"], rel=1e-12)
     assert carbon["total"] == base.at("carbon_kg.total")
     assert "total_market" not in base.summary["carbon_kg"]
+    assert component_grid(base.summary, [])[2][0] == "total"
+    assert component_grid(bought.summary, [])[2][0] == "total (location-based)"
+    labels = {one.path: one.label for one in sim.compare(base, bought).differences[0]}
+    for path, said in {"total": "total carbon", "operational_location": "operational carbon"}.items():
+        assert labels[f"carbon_kg.{path}"] == f"{said}, location-based"
+    assert labels["carbon_kg.total_market"] == "total carbon, market-based"
+    assert "total carbon" in {one.label for one in sim.compare(base, base).differences[0]}
     assert bought.at("kpi.cfe_24_7") == pytest.approx(delivered / facility, rel=1e-9)
     assert bought.at("kpi.ref") == pytest.approx(delivered / facility, rel=1e-9)
     nothing = sim.account(base, set={"site.grid.market": {"residual_mix": "400 gCO2e/kWh"}})

@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import sim
 from sim.accounting.ledger import OUTSIDE, Key, Ledger
 from sim.cli.measure import _show_progress
 from sim.cli.progress import Run, counting, running, simulated
 from sim.measure.meters.record import Progress
+from sim.results.compare import COMPARED_HEADER
 from sim.results.services import service_grids
 from sim.results.sparkline import ASCII, BLOCKS, heights, it_power_w, power_line, sparkline
+from sim.results.tables import TERMINAL, grid_table
 from sim.units import HOUR_NS, J_PER_KWH, NS_PER_S
 
 from .terminals import COMMAND, at_terminal
@@ -30,6 +33,21 @@ def run(*words: str | Path, cwd: Path, **environment: str) -> subprocess.Complet
     """The command as a script runs it."""
     known = {**os.environ, **environment}
     return subprocess.run([COMMAND, *map(str, words)], cwd=cwd, env=known, capture_output=True, text=True, check=False)
+
+
+# ----- tables
+
+
+def test_beside_a_long_label_no_number_of_a_comparison_breaks() -> None:
+    numbers = ["-12,345 kWh", "+12,345 kWh", "-12,345 kWh", "-100.0 %"]
+    label = "energy of a workload whose name is longer than what numbers leave"
+    console = Console(width=TERMINAL)
+    with console.capture() as captured:
+        console.print(grid_table((COMPARED_HEADER, [[label, *numbers], ["IT energy", *numbers]])))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= TERMINAL
+    assert sum(all(number in line for number in numbers) for line in lines) == 2
+    assert " ".join(captured.get().split()).count("whose name") == 1
 
 
 # ----- what to do next

@@ -98,7 +98,7 @@ class Big(NamedTuple):
 
 def big(summary: Mapping[str, Any]) -> list[Big]:
     """The four numbers, without those that are not modelled."""
-    told = [Big("Energy of the facility", ENERGY, energy), Big("Carbon, CO2e", CARBON, carbon_mass)]
+    told = [Big("Energy of the facility", ENERGY, energy), Big(f"Carbon, CO2e{_method(summary)}", CARBON, carbon_mass)]
     water, cost = water_path(summary), summary.get("cost") or {}
     if water is not None:
         told.append(Big("Water" if water == WATER else f"Water, {WATER_WORDS.get(water, water)}", water, volume))
@@ -128,9 +128,14 @@ def numbers(results: Results, drawn: Mapping[str, Any] | None = None, folder: st
     return f'<dl class="big">{told}</dl>{sure.below(folder)}'
 
 
+def _method(summary: Mapping[str, Any]) -> str:
+    """By which of two methods the large number is told, where both are known."""
+    return ", location-based" if "total_market" in summary["carbon_kg"] else ""
+
+
 def _by_market(carbon: Mapping[str, Any]) -> str:
-    """The total by what was bought, where that is known: the number above it goes by location."""
-    return f"; {carbon_mass(carbon['total_market'])} in all by what was bought" if "total_market" in carbon else ""
+    """The other total, where it is known: by what was bought."""
+    return f"; {carbon_mass(carbon['total_market'])} in all market-based" if "total_market" in carbon else ""
 
 
 def _it_and_outside(summary: Mapping[str, Any]) -> str:

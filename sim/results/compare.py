@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sim.results.catalogue import (
@@ -116,6 +116,8 @@ class Range:
         return Range(ends[0], self.central - first.central, ends[1])
 
 
+LOCATED = ("carbon_kg.operational_location", "carbon_kg.total")
+"""What is told by location without saying so, while there is nothing market-based beside it."""
 COMPARED_HEADER = ("", "first", "other", "change", "")
 COMMON_DRAWS = "Over common draws: what both runs share cancels."
 
@@ -193,7 +195,10 @@ class Comparison:
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
     """Of the whole, where a run has it; of each part, where a run has it; of each service, each job with steps and
     each workload of jobs or in stages that both have."""
+    by_both = any("total_market" in of["carbon_kg"] for of in (first, other))
     for one in COMPARED:
+        if by_both and one.path in LOCATED:
+            one = replace(one, label=f"{one.label}, location-based")
         if one.unit_in:  # two currencies, which no rate here converts, are not compared
             units = {value_in(summary, one.unit_keys) for summary in (first, other)} - {None}
             yield from _difference(one, "", units.pop(), first, other) if len(units) == 1 else ()

@@ -69,7 +69,8 @@ def component_grid(
         kwh, kg = of_each.get(name), carbon["by_component"].get(name, 0.0)
         drawn = ["", ""] if kwh is None else [kilowatt_hours(kwh), share(kwh, energy["facility"])]
         rows.append([name.replace("_", " "), *drawn, mass(kg), share(kg, carbon["total"])])
-    total = ["total", kilowatt_hours(energy["facility"]), "", mass(carbon["total"]), ""]
+    whole = "total (location-based)" if "total_market" in carbon else "total"
+    total = [whole, kilowatt_hours(energy["facility"]), "", mass(carbon["total"]), ""]
     return ("component", "energy", "share", "carbon", "share"), rows, total
 
 

@@ -26,6 +26,8 @@ from sim.results.services import service_grids, service_remarks, split_grids
 TERMINAL = 80
 GAP = 3
 """Columns of letters: of a terminal, and between those of a table."""
+NARROWEST_LABEL = 20
+"""Letters that labels keep: while numbers leave as many, it is labels that break over lines, and no number."""
 
 
 MOST_CHANGES, LONGEST_CHANGE = 6, 40
@@ -129,7 +131,9 @@ def _totals(summary: Mapping[str, Any]) -> Table:
 def grid_table(grid: Grid) -> Table:
     """A header and its rows; turned, a line for each of its columns, where they would not fit beside one another."""
     header, rows = turned(grid) if _wide(grid) > TERMINAL > _wide(turned(grid)) else grid
-    table = plain_table(*header, wraps=_wide((header, rows)) > TERMINAL)
+    numbers = _wide((header[1:], [row[1:] for row in rows]))
+    room = TERMINAL - GAP - min(NARROWEST_LABEL, max(len(row[0]) for row in (header, *rows)))
+    table = plain_table(*header, wraps=numbers > room)
     for row in rows:
         table.add_row(*row)
     return table
