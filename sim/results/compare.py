@@ -116,8 +116,6 @@ class Range:
         return Range(ends[0], self.central - first.central, ends[1])
 
 
-LOCATED = ("carbon_kg.operational_location", "carbon_kg.total")
-"""What is told by location without saying so, while there is nothing market-based beside it."""
 COMPARED_HEADER = ("", "first", "other", "change", "")
 COMMON_DRAWS = "Over common draws: what both runs share cancels."
 
@@ -197,7 +195,7 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator
     each workload of jobs or in stages that both have."""
     by_both = any("total_market" in of["carbon_kg"] for of in (first, other))
     for one in COMPARED:
-        if by_both and one.path in LOCATED:
+        if by_both and one.by_location:
             one = replace(one, label=f"{one.label}, location-based")
         if one.unit_in:  # two currencies, which no rate here converts, are not compared
             units = {value_in(summary, one.unit_keys) for summary in (first, other)} - {None}

@@ -111,6 +111,7 @@ ACCOUNTS: tuple[Table, ...] = (
             always=True,
             compared=5,
             row="operational carbon (location-based)",
+            by_location=True,
             columns=(At(SITES, "operational", 3),),
         ),
         Quantity(
@@ -129,7 +130,7 @@ ACCOUNTS: tuple[Table, ...] = (
             columns=(At(SITES, "embodied", 4),),
             spread="carbon_kg.embodied_range",
         ),
-        Quantity("total", "total carbon", always=True, compared=9, columns=(At(STUDY, place=1),)),
+        Quantity("total", "total carbon", always=True, compared=9, columns=(At(STUDY, place=1),), by_location=True),
         Quantity("total_market", "total carbon, market-based", compared=10, row="total carbon (market-based)"),
         Quantity(
             "recycling_credit_not_deducted",

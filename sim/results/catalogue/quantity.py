@@ -53,7 +53,7 @@ class Quantity:
     The account of a run shows it if it is ``shown``, after its label, or after ``row`` where it says more; ``beside``
     the one before in the same row; at zero not, if ``no_row_at_zero``; with its range, if there is one in the table
     ``spread``. ``columns`` are those of other tables, where ``absent`` stands for what is not there. ``meaning``
-    explains it in ``docs/words.md``.
+    explains it in ``docs/words.md``. Carbon that is told ``by_location`` says so where it stands beside market-based.
     """
 
     path: str
@@ -74,6 +74,7 @@ class Quantity:
     absent: str = ""
     spread: str = ""
     meaning: str = ""
+    by_location: bool = False
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
