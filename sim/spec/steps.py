@@ -47,6 +47,8 @@ class MeasuredSteps(StepTime):
 
     Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both. What an
     iteration draws beyond loaded GPUs is the roofline's: its J where the roofline is as fast, its W where it is not.
+    What reading contexts draws comes on top and takes no time: a table that is faster than the roofline with contexts
+    may draw more than the board's limit (8 B in 16 bits, 256 sequences, 0.8 of its times: some 820 W of 700).
     """
 
     pads_ranks: ClassVar[bool] = False

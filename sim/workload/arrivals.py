@@ -20,9 +20,8 @@ def poisson(rate_per_s: float, duration_ns: int, rng: np.random.Generator) -> In
     until_s = duration_ns / NS_PER_S
     while last_s * NS_PER_S < duration_ns:
         times_s = last_s + np.cumsum(rng.exponential(1.0 / rate_per_s, size=chunk))
-        pieces.append(
-            np.minimum(times_s, 2.0 * until_s)
-        )  # a rate of next to nothing has gaps that no float in ns holds
+        # A rate of next to nothing has gaps that no float in ns holds.
+        pieces.append(np.minimum(times_s, 2.0 * until_s))
         last_s = float(times_s[-1])
     times_ns = np.concatenate(pieces) * NS_PER_S
     return times_ns[times_ns < duration_ns].astype(np.int64)
