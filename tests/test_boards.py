@@ -21,6 +21,7 @@ CATALOG = Catalog()
 
 GPUS = {  # watts at the limit, bytes/s of the links both ways
     "nvidia-h800-sxm-80gb": (700, 400e9),
+    "nvidia-h100-sxm-94gb": (700, 900e9),
     "nvidia-h100-pcie-80gb": (350, 128e9),
     "nvidia-a100-pcie-80gb": (300, 64e9),
     "nvidia-b300-sxm-270gb": (1100, 1800e9),
@@ -36,6 +37,7 @@ GPUS = {  # watts at the limit, bytes/s of the links both ways
 }
 NODES = {  # accelerators of the node, and those that their own link joins
     "hgx-h800": (8, None),
+    "hgx-h100-94gb-4": (4, None),
     "h100-pcie-server": (8, None),
     "dgx-b300": (8, None),
     "gb200-nvl72-tray": (4, 72),

@@ -26,6 +26,7 @@ DRIVERS_MIB = {  # what nvidia-smi prints as the board's total memory
     "nvidia-gb300-279gb": 284_208,
     "nvidia-h100-pcie-80gb": 81_559,
     "nvidia-h100-sxm-80gb": 81_559,
+    "nvidia-h100-sxm-94gb": 95_830,
     "nvidia-h200-sxm-141gb": 143_771,
     "nvidia-h800-sxm-80gb": 81_559,
     "nvidia-l4": 23_034,
