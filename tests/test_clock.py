@@ -233,3 +233,31 @@ def test_a_board_that_lives_near_its_base_clock_has_less_voltage_to_give_up() ->
     assert float(np.asarray(board.base)) == pytest.approx(1305 / 1740)
     cap_w, full_w = np.array(150.0), np.array(290.0)
     assert job_under_cap(cap_w, full_w, board)[1] > job_under_cap(cap_w, full_w, replace(board, base=1.0))[1]
+
+
+MHZ = np.array([625.0, 1132.0, 1501.0, 1731.0, 1889.0, 1969.0])
+CORES_W = np.array([127.0, 207.0, 294.0, 384.0, 473.0, 527.0])
+MEMORY_W = np.array([72.0, 91.0, 101.0, 109.0, 118.0, 120.0])
+"""An H100 of 94 GB at ViT-L/16 under limits of 200 to 700 W: Ujeniya and others, arXiv:2604.11391, figures 6b and 9b."""
+
+
+def test_a_byte_costs_the_memory_the_same_at_any_clock_of_the_cores() -> None:
+    """Its own meter: as many bytes a cycle of work that computes, so watts that rise in a line with the clock."""
+    slope, at_rest = np.polyfit(MHZ / MHZ[-1], MEMORY_W, 1)
+    assert np.abs(at_rest + slope * MHZ / MHZ[-1] - MEMORY_W).max() < 2.0
+    assert at_rest < float(Catalog().gpu("nvidia-h100-sxm-94gb").power.idle.value)
+
+
+@pytest.mark.parametrize("name", ["nvidia-h100-sxm-94gb", "nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb"])
+def test_hoppers_voltage_gives_the_watts_that_were_measured_at_each_clock(name: str) -> None:
+    board = board_of(Catalog().gpu(name))
+    assert board is not None
+    clock = MHZ / MHZ[-1]
+    memory_w = 70.0
+    cores_w = (CORES_W + MEMORY_W)[-1] - memory_w - board.still_w
+    watts = board.still_w + memory_w * clock + cores_w * clocked(clock, board.curve)
+    assert watts == pytest.approx(CORES_W + MEMORY_W, rel=0.03)
+    a100 = board_of(Catalog().gpu("nvidia-a100-sxm-80gb"))
+    assert a100 is not None
+    lower = board.still_w + memory_w * clock + cores_w * clocked(clock, a100.curve)
+    assert lower[1] < 0.85 * (CORES_W + MEMORY_W)[1]
