@@ -238,7 +238,7 @@ def test_a_board_that_lives_near_its_base_clock_has_less_voltage_to_give_up() ->
 MHZ = np.array([625.0, 1132.0, 1501.0, 1731.0, 1889.0, 1969.0])
 CORES_W = np.array([127.0, 207.0, 294.0, 384.0, 473.0, 527.0])
 MEMORY_W = np.array([72.0, 91.0, 101.0, 109.0, 118.0, 120.0])
-"""An H100 of 94 GB at ViT-L/16 under limits of 200 to 700 W: Ujeniya and others, arXiv:2604.11391, figures 6b and 9b."""
+"""An H100 of 94 GB at ViT-L/16 under limits of 200 to 700 W (Ujeniya and others, arXiv:2604.11391, figures 6b, 9b)."""
 
 
 def test_a_byte_costs_the_memory_the_same_at_any_clock_of_the_cores() -> None:
