@@ -38,10 +38,12 @@ QUANTITIES = (
     "offsite_l",
     "withdrawal_l",
     "cost",
+    "carbon_cost",
 )
 """Of a line. Energies in J, carbon in g, water in L; zero where a plan does not model a quantity.
 
-``operational_g`` is location-based and includes ``scope1_g``, the fuel burnt on site.
+``operational_g`` is location-based and includes ``scope1_g``, the fuel burnt on site. ``cost`` is of energy,
+``carbon_cost`` what a price of carbon asks.
 """
 _COLUMN = {name: i for i, name in enumerate(QUANTITIES)}
 NO_LINES: Floats = np.zeros((0, len(QUANTITIES)))

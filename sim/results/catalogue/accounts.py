@@ -26,6 +26,7 @@ AMOUNTS = (
     Quantity("water_l", "water on site and off", "L", columns=tuple(At(word, "water", 3) for word in SHARERS)),
     Quantity("embodied_l", "embodied water", "L"),
     Quantity("cost", "energy cost", columns=tuple(At(word, "cost", 4) for word in SHARERS)),
+    Quantity("carbon_cost", "carbon cost", columns=tuple(At(word, "carbon cost", 5) for word in SHARERS)),
 )
 """What users and others answer for."""
 
@@ -188,16 +189,28 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity(
             "energy",
             "energy cost",
-            always=True,
             compared=14,
             shown=True,
             columns=(At(STUDY, place=3),),
             unit_in="currency",
         ),
+        Quantity("carbon", "carbon cost", compared=15, shown=True, unit_in="currency"),
+        Quantity("carbon_by_scope.*", "carbon cost of"),
+        Quantity("carbon_basis", "price of carbon, and of what", kind=TEXT, row="carbon is priced at", form=str),
+        Quantity("total", "cost of energy and carbon", compared=16, shown=True, unit_in="currency"),
         Quantity("currency", "currency of the cost", kind=TEXT, always=True),
         optional=True,
         may_be_empty=True,
         per_site=True,
+    ),
+    table(
+        "known_in_part.*",
+        Quantity("known", "what is known of it", always=True, unit_in="unit"),
+        Quantity("unit", "unit of what is known of it", kind=TEXT, always=True),
+        Quantity("sites.[]", "site of which it is known", kind=TEXT, always=True),
+        Quantity("lacking.[]", "site that lacks a number", kind=TEXT, always=True),
+        Quantity("give.[]", "what to give", kind=TEXT, always=True),
+        optional=True,
     ),
     table(
         "growth",
@@ -286,6 +299,7 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("metered_it_kwh", "IT energy on the simulated meters", "kWh", always=True),
         Quantity("not_modelled.[]", "not modelled", kind=TEXT, always=True),
         Quantity("stored_energy.[]", "how what is stored counts", kind=TEXT),
+        Quantity("market_based.[]", "which factor stands in for what was not bought", kind=TEXT),
         Quantity("metered_but_not_counted_kwh.*", "metered and not counted", "kWh"),
         Quantity("not_metered.*.*", "why it is not metered", kind=TEXT),
     ),

@@ -183,6 +183,8 @@ class Inputs:
             return ()
         room, name = OF_GRID[quantity]
         written = (self._run.sites[site].get(room) or {}).get(name)
+        if written is None and quantity == "market_g":  # by location, as the summary's boundary says
+            return self.priced(site, "operational_g")
         if written is None:
             return self.building(site) if quantity == "onsite_l" else ()
         where = f"{self._run.written_at(site)}.{room}.{name}"

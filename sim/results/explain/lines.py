@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.accounting.amortization import time_share
+from sim.accounting.carbon_price import grams_due
 from sim.accounting.footprint import Footprint, Part
 from sim.accounting.ledger import Floats, Key
 from sim.accounting.plan import AccountingPlan
@@ -78,6 +79,8 @@ def _component(key: Key, _part: Part) -> str:
 
 def terms(run: Explained, place: Place, origin: Origin, lines: Chosen) -> list[Term]:
     """The sum group by group; all terms add up to the quantity."""
+    if origin.columns == ("carbon_cost",):
+        return _charged(run, place)
     groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for i, key, part, value in lines.rows():
         if value:
@@ -87,6 +90,20 @@ def terms(run: Explained, place: Place, origin: Origin, lines: Chosen) -> list[T
         _term(run, origin, lines.footprint, name, [i for i, _ in own], sum(v for _, v in own), unit)
         for name, own in groups.items()
     ]
+    return sorted(found, key=lambda term: -abs(term.value))
+
+
+def _charged(run: Explained, place: Place) -> list[Term]:
+    """What a price of carbon asks at each site, scope by scope."""
+    price, footprint = run.plan.carbon_price, run.of(place.site)
+    assert price is not None  # or there were no cost of carbon
+    found = []
+    per_kg = price.per_g * G_PER_KG
+    for scope, grams in grams_due(footprint, price).items():
+        for site, lines in footprint.labels.of_site.items():
+            kg = float(grams[lines].sum()) / G_PER_KG
+            product = f"{digits(kg)} kg x {digits(per_kg)} {price.currency}/kg"
+            found += [Term(f"{site}: scope {scope}", product, kg * per_kg)] if kg else []
     return sorted(found, key=lambda term: -abs(term.value))
 
 
@@ -172,6 +189,9 @@ def _making(plan: AccountingPlan, origin: Origin, name: str, value: float, unit:
 
 def grid_notes(run: Explained, place: Place, origin: Origin) -> list[str]:
     """How what was drawn met a signal that varies: the signal's own mean and range beside what was paid for."""
+    if origin.columns == ("market_g",):
+        rules = run.summary["boundary"].get("market_based", [])
+        return [rule for rule in rules if not place.site or rule.startswith(f"{place.site}: ")]
     quantity = next(
         (name for name in origin.columns if name in ("operational_g", "marginal_g", "cost", "offsite_l")), None
     )
