@@ -134,7 +134,7 @@ def test_what_it_does_not_say_is_refused(spec: dict[str, Any], says: str) -> Non
 def test_by_market_it_needs_a_site_that_says_what_it_bought() -> None:
     scenario = small()
     scenario["accounting"]["carbon_price"] = charged("50 USD/t")
-    with pytest.raises(InputError, match="no site says what it did; give grid.market, or base: location"):
+    with pytest.raises(InputError, match=r"no site says what it did; give grid\.market, or base: location"):
         sim.load(scenario)
     scenario["site"]["grid"]["market"] = dict(MARKET)
     assert sim.run(scenario).at("cost.carbon") > 0.0

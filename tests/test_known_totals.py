@@ -114,7 +114,7 @@ def test_what_is_known_of_a_total_is_told_as_a_part_with_who_lacks_what(whole: R
     assert "EUR at north alone: give sites.south.grid.price" in page
     (told,) = explanations(results, 'known_in_part."cost.energy".known')
     assert told.place.value == part["cost.energy"]["known"]
-    with pytest.raises(InputError, match="not known of all sites: south need it, so give sites.south.grid.price"):
+    with pytest.raises(InputError, match=r"not known of all sites: south need it, so give sites\.south\.grid\.price"):
         explanations(results, "cost.energy")
 
 
@@ -176,7 +176,7 @@ def test_totals_are_the_sum_of_their_sites(path: str, whole: Results) -> None:
 
 
 def test_a_convention_by_market_is_told_of_a_site_without_one_by_location() -> None:
-    """As the standard has it; it is refused only where no site says what it bought, and by margin where machines are."""
+    """As the standard has it; it is refused only where no site says what it bought."""
     scenario = priced(south={"grid": {"intensity": "100 gCO2e/kWh"}})
     scenario["accounting"]["convention"] = {"kind": "profile", "profile": "ghg-protocol-market"}
     results = sim.run(scenario)

@@ -17,7 +17,7 @@ from sim.accounting.plan import AccountingPlan
 from sim.errors import InputError
 from sim.later import later
 from sim.results.catalogue import grid
-from sim.results.catalogue.accounts import SHARERS
+from sim.results.catalogue.accounts import MONEY, SHARERS
 from sim.results.columns import numbers, texts
 from sim.results.formats import Grid
 from sim.units import G_PER_KG, J_PER_KWH
@@ -194,9 +194,7 @@ def attribution_grids(summary: Mapping[str, Any]) -> list[Grid]:
             shown = [*rows[:MOST_ROWS], *_others(rows[MOST_ROWS:])]
             header, lines = _filled(grid(word, {row["name"]: row for row in shown}))
             money = found.get("currency")
-            tables.append(
-                ([f"{name}, {money}" if name in ("cost", "carbon cost") and money else name for name in header], lines)
-            )
+            tables.append(([f"{name}, {money}" if name in MONEY and money else name for name in header], lines))
     return tables
 
 

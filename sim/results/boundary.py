@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sim.accounting.footprint import Footprint
 from sim.accounting.known import Known, by_location, gpus_without_water
 from sim.accounting.ledger import DEVICES, OUTSIDE, Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.units import G_PER_KG, J_PER_KWH
+from sim.results.catalogue.needs import ASKED
+from sim.units import J_PER_KWH
 
 if TYPE_CHECKING:
     from sim.accounting.stock import StockChange
 
 
-class Asked(NamedTuple):
-    """A quantity that sites tell: in words, the field of a site that gives it, and where its total stands: the path,
-    the quantities of a line that it sums, and what one of its units is of them (0: a unit of the plan's currency)."""
-
-    words: str
-    field: str
-    path: str
-    quantities: tuple[str, ...]
-    per: float
-    unit: str
-
-
-ASKED: Mapping[str, Asked] = {
-    "onsite_l": Asked("on-site water", "water.wue, or a plant", "water_l.onsite", ("onsite_l",), 1.0, "L"),
-    "offsite_l": Asked("off-site water", "water.ewif", "water_l.offsite", ("offsite_l",), 1.0, "L"),
-    "cost": Asked("energy cost", "grid.price", "cost.energy", ("cost",), 1.0, ""),
-    "market_g": Asked(
-        "market-based carbon", "grid.market", "carbon_kg.operational_market", ("market_g",), G_PER_KG, "kg"
-    ),
-    "marginal_g": Asked(
-        "marginal carbon", "grid.marginal", "carbon_kg.marginal_effect", ("marginal_g", "scope1_g"), G_PER_KG, "kg"
-    ),
-    "withdrawal_l": Asked(
-        "withdrawn water", "water.ewif as {kind: mix, ...}", "water_l.offsite_withdrawal", ("withdrawal_l",), 1.0, "L"
-    ),
-}
 UNTOLD = ("onsite_l", "offsite_l", "cost")
 """Named as missing even where no site tells them; the others are missing only where some sites do."""
 

@@ -10,6 +10,8 @@ from sim.results.formats import count, percent, ratio
 SITES, HEADLINE, STUDY = "site", "headline", "study"
 """A row a site, what the page says of water first, and what the best points of a study are best in."""
 
+MONEY = ("cost", "carbon cost")
+"""Heads of columns that are in the currency of the summary."""
 SHARERS = ("user", "account", "queue")
 """Whose jobs are: the heads of tables of what they answer for."""
 AMOUNTS = (
