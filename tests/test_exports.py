@@ -39,6 +39,7 @@ from tests.commands import coldaisle
 from tests.exported_runs import SCENARIOS, run_of
 from tests.schemas import scenario_validator, validator_of
 from tests.small import small
+from tests.test_known_totals import BARE, priced
 
 RUNS = list(SCENARIOS)
 TEXTS = {*ghg.Row._fields, "run_id", "experiment_id", "python_version", "codecarbon_version"} - {"value", "p05", "p95"}
@@ -408,6 +409,20 @@ def test_what_ends_and_what_is_burnt_are_no_capital_goods_and_sites_without_a_ma
     assert market.note == by_place["south"].note == rule
     assert rule.startswith("south: its location-based factor")
     assert by_place["north"].note == ""  # no machine stands there
+
+
+def test_a_site_without_water_takes_it_from_no_other_in_the_impact_framework(tmp_path: Path) -> None:
+    """Components of the others keep theirs; there is no sum over all."""
+    scenario = priced(south={**BARE, "water": {}})
+    write(sim.run(scenario), tmp_path / "run")
+    run = Run(tmp_path / "run", read(tmp_path / "run"))
+    told = manifest(run)
+    assert "water-onsite" not in told["aggregation"]["metrics"]
+    of_site = {site: [*one["children"].values()] for site, one in told["tree"]["children"].items()}
+    assert all("wue" not in one["inputs"][0] for one in of_site["south"])
+    litres = sum(one["inputs"][0]["wue"] * one["inputs"][0]["energy-it"] for one in of_site["north"])
+    assert litres == pytest.approx(run.summary["sites"]["north"]["water_l"]["onsite"], rel=1e-12)
+    assert "onsite-water" in told["initialize"]["plugins"]
 
 
 def test_hourly_matching_stands_in_the_table_where_it_is_known() -> None:

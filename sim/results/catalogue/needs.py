@@ -31,7 +31,6 @@ NEEDS: Mapping[str, str] = {
     "carbon_kg.marginal_effect": f"give {MARGINAL}",
     "carbon_kg.recycling_credit_not_deducted": "give accounting.embodied.end_of_life with what is recycled",
     "carbon_kg.*market": f"give {MARKET}",
-    "carbon_kg.*": "nothing of the run has such a part",
     "water_l.onsite*": f"give {WUE}",
     "water_l.offsite_withdrawal": f"give {EWIF} as {{kind: mix, ...}}",
     "water_l.offsite": f"give {EWIF}",
