@@ -98,7 +98,7 @@ def test_a_name_that_is_wrong_is_told_by_the_nearest_and_not_as_absent(bare: Res
             explanations(bare, path)
 
 
-def test_of_one_of_several_sites_it_is_that_sites_field(tmp_path: Any) -> None:
+def test_of_one_of_several_sites_it_is_that_sites_field() -> None:
     results = sim.run(priced(south=BARE))
     with pytest.raises(InputError, match=r"give sites\.south\.grid\.price"):
         explanations(results, "sites.south.cost.energy")
