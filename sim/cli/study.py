@@ -147,7 +147,7 @@ def pareto(
 ) -> None:
     """Show the points of a study that no other beats in every result."""
     from sim.results.files import to_json
-    from sim.study.sweep.finished import manifest_of
+    from sim.study.sweep.folder import manifest_of
     from sim.study.sweep.front import Goal, front_of, refuse_bad_target
     from sim.study.sweep.tables import front_tables, unlike_carbon
 
