@@ -24,6 +24,7 @@ MINUTE_NS = 60 * NS_PER_S
 HOUR_NS = SECONDS_PER_HOUR * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 LEAP_YEAR_NS = 366 * DAY_NS
+JULIAN_YEAR_S = 365.25 * 24 * SECONDS_PER_HOUR
 J_PER_KWH = 3.6e6
 J_PER_NJ = 1e-9
 MJ_PER_J = 1000  # millijoules, as NVML counts; to divide by, so that whole joules come out exact

@@ -250,6 +250,7 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}
     shared["accounting"]["carbon_price"] = {"price": "80 USD/t", "scopes": [1, 2, 3], "base": "market"}
+    shared["site"]["refrigerants"] = [{"name": "R-134a", "charge": "120 kg", "leak": "2 %", "gwp": 1530}]
     yield sim.run(shared).summary
     yield sim.run(priced(south=BARE)).summary
 

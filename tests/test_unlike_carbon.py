@@ -86,7 +86,9 @@ def test_a_study_says_so_at_its_end_on_its_page_in_its_front_and_in_a_notebook(t
     console.print(study_tables(results))
     assert WARNS in shown.getvalue()
     assert WARNS in results._repr_html_()
-    front = coldaisle("pareto", str(tmp_path / "out"), "--over", "carbon_kg.total", "--over", "energy_kwh.facility", cwd=tmp_path)
+    front = coldaisle(
+        "pareto", str(tmp_path / "out"), "--over", "carbon_kg.total", "--over", "energy_kwh.facility", cwd=tmp_path
+    )
     assert WARNS in " ".join(front.stderr.split())
     page = coldaisle("report", str(tmp_path / "out"), "--out", str(tmp_path / "page.html"), cwd=tmp_path)
     assert page.returncode == 0

@@ -74,6 +74,9 @@ def _taken(account: SiteAccount) -> dict[str, Floats]:
     if account.burnt_g is not None:
         sums["scope1_g"] = account.burnt_g
         sums |= {name: sums[name] + account.burnt_g for name in ("operational_g", "market_g") if name in sums}
+    if account.escaped_g is not None:
+        sums["escaped_g"] = account.escaped_g
+        sums |= {name: sums[name] + account.escaped_g for name in ("operational_g", "market_g") if name in sums}
     return sums
 
 

@@ -40,6 +40,8 @@ def known_of(footprint: Footprint, plan: AccountingPlan) -> Known:
             ]
     if any(site.market is not None for site in plan.sites.values()):
         found["market_g"] = []  # who says nothing of it is accounted by location: the plan's own rule
+    if any(site.escaping_g_per_s is not None for site in plan.sites.values()):
+        found["escaped_g"] = []  # of those that say so; who does not is named in the boundary
     price = plan.carbon_price
     if price is not None and (2 not in price.scopes or not price.market or "market_g" in found):
         found["carbon_cost"] = []

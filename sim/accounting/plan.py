@@ -75,8 +75,8 @@ class SitePlan:
     ``wue_l_per_j`` stands for a cooling plant whose water is not modelled; None where neither is known.
     ``market_by_location``: other sites of the plan say what they bought and this one does not, so that the market-based
     account takes its location-based factor. ``scarcity`` weighs a litre on site and a litre at the power stations, m3
-    of the world's mean water each. ``reports`` say what was filled in the files of the grid, ``weather_filled`` how
-    many values in that of the weather.
+    of the world's mean water each. ``escaping_g_per_s`` is CO2e of refrigerants, None where nobody says. ``reports``
+    say what was filled in the files of the grid, ``weather_filled`` how many values in that of the weather.
     """
 
     building: Building
@@ -86,6 +86,7 @@ class SitePlan:
     market_by_location: bool = False
     wue_l_per_j: float | None = None
     scarcity: tuple[float, float] | None = None
+    escaping_g_per_s: float | None = None
     reports: Mapping[str, GapReport] = field(default_factory=dict)
     weather_filled: int = 0
 

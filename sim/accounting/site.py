@@ -41,7 +41,8 @@ class SiteAccount:
     ``facility_j`` is all the site consumes: ``it_j`` (with ``extra_j``, what warm air costs the servers) and
     ``overhead_j`` by component; ``import_j`` is the part that the grid supplies, and ``taken`` what that takes by
     quantity of a line: what is fed in earns nothing here. None, or not there, where a thing is not modelled.
-    ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup.
+    ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup,
+    ``escaped_g`` refrigerants.
     ``stock`` is what the change of a battery's charge comes to, and in none of the others.
     """
 
@@ -58,6 +59,7 @@ class SiteAccount:
     renewable_j: Floats | None = None
     served: Dispatch | None = None
     burnt_g: Floats | None = None
+    escaped_g: Floats | None = None
     stock: StockChange | None = None
     on_site_carbon: tuple[CarbonLine, ...] = ()
     exceeded: tuple[Exceeded, ...] = field(default=())
@@ -132,6 +134,7 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         renewable_j=renewable,
         served=served,
         burnt_g=burnt_g,
+        escaped_g=seconds * plan.escaping_g_per_s if plan.escaping_g_per_s is not None else None,
         stock=stock,
         on_site_carbon=carbon_lines,
         exceeded=exceeded,

@@ -37,7 +37,8 @@ from sim.signals import Signal
 from sim.signals.grid.mix import IS_A
 from sim.spec.accounting import Accounting, Luccioni2023Convention, ProfileConvention
 from sim.spec.scenario import Scenario
-from sim.spec.site import Place
+from sim.spec.site import Place, Refrigerant
+from sim.units import JULIAN_YEAR_S
 
 with later():
     from sim.accounting.market import Contract, Market
@@ -142,8 +143,17 @@ def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
         on_site=on_site,
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
+        escaping_g_per_s=_escaping(place.refrigerants) if place.refrigerants is not None else None,
         scarcity=(place.water.scarcity.site, place.water.scarcity.grid) if place.water.scarcity is not None else None,
     )
+
+
+def _escaping(refrigerants: list[Refrigerant]) -> float:
+    """CO2e that escapes, g/s: charge x share lost in a year x GWP.
+
+    Source: IPCC Guidelines for National Greenhouse Gas Inventories, 2006, volume 3, chapter 7, equation 7.13.
+    """
+    return sum(float(one.charge) * float(one.leak) * one.gwp for one in refrigerants) / JULIAN_YEAR_S
 
 
 def _market(spec: market_spec.Market, start_ns: int) -> Market:

@@ -184,7 +184,7 @@ def _site(site: SitePlan, profile: terms.ConventionProfile, given: Given) -> Sit
     building, grid = profile.building, site.grid
     if building.kind != "site":
         pue = given.pue if given.pue is not None else building.pue
-        site = replace(site, building=FixedPUE(float(pue) if pue is not None else 1.0))
+        site = replace(site, building=FixedPUE(float(pue) if pue is not None else 1.0), escaping_g_per_s=None)
     if profile.intensity.kind == "stated":
         stated = given.intensity if given.intensity is not None else profile.intensity.intensity
         grid = replace(grid, intensity=Signal.constant(float(stated or 0.0), "g/J"), marginal=None)

@@ -84,8 +84,13 @@ def _scopes(site: str, account: Mapping[str, Any], at: str, rule: str) -> Iterat
     """Scopes 1 and 2; ``rule`` says which factor stands in where a site does not say what it bought and others do."""
     scopes = account["carbon_kg"]["scopes"]
     where = f"{SUMMARY}: {at}carbon_kg.scopes"
-    yield Row(site, "1", "", "fuel burnt on site", scopes["scope_1"], "kg CO2e", f"{where}.scope_1")
-    yield Row(site, "1", "", "refrigerants that escape", None, "kg CO2e", "", "not modelled")
+    escaped = account["carbon_kg"].get("refrigerants")
+    less = f" - {at}carbon_kg.refrigerants" if escaped is not None else ""
+    burnt = scopes["scope_1"] - (escaped or 0.0)
+    yield Row(site, "1", "", "fuel burnt on site", burnt, "kg CO2e", f"{where}.scope_1{less}")
+    source = f"{SUMMARY}: {at}carbon_kg.refrigerants" if escaped is not None else ""
+    note = "" if escaped is not None else "not known: give refrigerants of the site"
+    yield Row(site, "1", "", "refrigerants that escape", escaped, "kg CO2e", source, note)
     location = scopes["scope_2_location"]
     yield Row(site, "2", "location-based", "electricity", location, "kg CO2e", f"{where}.scope_2_location")
     market = scopes.get("scope_2_market")

@@ -188,7 +188,7 @@ def _carbon(footprint: Footprint, known: Known) -> dict[str, Any]:
     def parts(name: Name, *quantities: str) -> dict[str, float]:
         return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, *quantities)).items()}
 
-    scope1, credit = kg("scope1_g"), kg("credit_g")
+    scope1, credit = kg("scope1_g", "escaped_g"), kg("credit_g")
     # carriers buy the energy of networks and users that of their devices: scope 3
     outside = sum(footprint.total("operational_g", part=part) for part in OUTSIDE_PARTS) / G_PER_KG
     carbon: dict[str, Any] = {
@@ -203,6 +203,8 @@ def _carbon(footprint: Footprint, known: Known) -> dict[str, Any]:
         scopes["scope_2_market"] = carbon["operational_market"] - scope1 - outside
     if "marginal_g" in known:
         carbon["marginal_effect"] = kg("marginal_g", "scope1_g")
+    if "escaped_g" in known:
+        carbon["refrigerants"] = kg("escaped_g")
     carbon |= {
         "scopes": {**scopes, "scope_3": carbon["embodied"] + outside},
         "by_component": parts(component_or_building, "operational_g", "embodied_g"),
@@ -264,10 +266,10 @@ def _water(footprint: Footprint, plan: AccountingPlan, known: Known) -> dict[str
     if len(water) == 2:
         water["total"] = water["onsite"] + water["offsite"]
         onsite, offsite = footprint.by(_site, "onsite_l"), footprint.by(_site, "offsite_l")
-        litres = {name: (onsite.get(name, 0.0), offsite.get(name, 0.0)) for name in footprint.accounts}
+        taken = {name: (onsite.get(name, 0.0), offsite.get(name, 0.0)) for name in footprint.accounts}
         weights = {name: site.scarcity for name, site in plan.sites.items() if site.scarcity is not None}
-        if weights and all(name in weights for name, own in litres.items() if any(own)):
-            weighed = ((own, weights[name]) for name, own in litres.items() if name in weights)
+        if weights and all(name in weights for name, own in taken.items() if any(own)):
+            weighed = ((own, weights[name]) for name, own in taken.items() if name in weights)
             water["scarcity_weighted"] = sum(own[0] * weight[0] + own[1] * weight[1] for own, weight in weighed)
     if "withdrawal_l" in known:
         water["offsite_withdrawal"] = footprint.total("withdrawal_l")

@@ -141,8 +141,9 @@ ACCOUNTS: tuple[Table, ...] = (
             row="spared others by recycling (not deducted)",
         ),
         Quantity(
-            "scopes.scope_1", "burnt on site", always=True, row="of it burnt on site (scope 1)", no_row_at_zero=True
+            "scopes.scope_1", "emitted on site", always=True, row="of it emitted on site (scope 1)", no_row_at_zero=True
         ),
+        Quantity("refrigerants", "refrigerants that escaped", row="of it refrigerants that escaped"),
         Quantity("scopes.scope_2_location", "scope 2, location-based", always=True),
         Quantity("scopes.scope_2_market", "scope 2, market-based"),
         Quantity("scopes.scope_3", "scope 3", always=True),

@@ -30,6 +30,7 @@ NEEDS: Mapping[str, str] = {
     "stored_energy.*": "give SITE.on_site a battery",
     "carbon_kg.marginal_effect": f"give {MARGINAL}",
     "carbon_kg.recycling_credit_not_deducted": "give accounting.embodied.end_of_life with what is recycled",
+    "carbon_kg.refrigerants": "give SITE.refrigerants",
     "carbon_kg.*market": f"give {MARKET}",
     "water_l.onsite*": f"give {WUE}",
     "water_l.offsite_withdrawal": f"give {EWIF} as {{kind: mix, ...}}",

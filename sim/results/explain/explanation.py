@@ -203,6 +203,9 @@ def _known(run: Explained, lines: Chosen, origin: Origin, inputs: Inputs) -> Ite
     for _, key, part, value in lines.rows():
         if not value:
             continue
+        if columns == ("escaped_g",):
+            yield value, inputs.escaped(key.site)
+            continue
         if key.component.startswith(MADE):
             yield value, (*inputs.made(key), *of_price)
             continue

@@ -204,6 +204,11 @@ class Inputs:
             files.append(Input(f"{where}.factors", factors, worst, profile.title))
         return (*files,) or (stated(where, written),)
 
+    def escaped(self, site: str) -> tuple[Input, ...]:
+        """What decides how much refrigerant escapes."""
+        where = f"{self._run.written_at(site)}.refrigerants"
+        return tuple(stated(where, one) for one in self._run.sites[site].get("refrigerants") or ())
+
     def _of_region(self, source: Mapping[str, Any], wanted: str) -> Input:
         profile, region = self._run.catalog.region(str(source["region"]))
         return sourced(profile, f"{source['region']}.{wanted}", getattr(region, wanted))

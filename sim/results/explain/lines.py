@@ -134,6 +134,9 @@ def _term(
     sums = {
         column: float(footprint.column(column)[list(rows)].sum()) for column in ("energy_j", "import_j", "scope1_g")
     }
+    if {*origin.columns} <= {"scope1_g", "escaped_g"}:
+        what = "refrigerants" if not sums["scope1_g"] else "fuel" if value == sums["scope1_g"] / G_PER_KG else "on site"
+        return Term(f"{name}: {what}", "", value)
     if origin.columns == ("energy_j",):
         return _drawn(run, name, value)
     drawn = sums["import_j"] if kind == "grid" else sums["energy_j"]

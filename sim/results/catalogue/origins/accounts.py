@@ -58,7 +58,7 @@ SERVED = told(
 )
 CARBON = {
     "carbon_kg.operational_location": Origin(
-        "energy drawn from the grid in each time bin times the grid's intensity in that bin, with fuel burnt on site",
+        "energy drawn from the grid in each time bin times the grid's intensity in that bin, with what leaves the site",
         columns=("operational_g",),
     ),
     "carbon_kg.operational_market": Origin(
@@ -82,13 +82,19 @@ CARBON = {
     "carbon_kg.recycling_credit_not_deducted": Origin(
         "what others are spared by recycling, by the devices' share of life", columns=("credit_g",)
     ),
-    "carbon_kg.scopes.scope_1": Origin("fuel burnt on site times the carbon of a litre", columns=("scope1_g",)),
+    "carbon_kg.scopes.scope_1": Origin(
+        "fuel burnt on site times the carbon of a litre, and refrigerants that escaped",
+        columns=("scope1_g", "escaped_g"),
+    ),
+    "carbon_kg.refrigerants": Origin(
+        "charge times the share that escapes in a year times its GWP, for the time of the run", columns=("escaped_g",)
+    ),
     "carbon_kg.scopes.scope_2_location": Origin(
-        "operational carbon without what is burnt on site or outside of it",
+        "operational carbon without what is emitted on site or outside of it",
         "{carbon_kg.operational_location} - {carbon_kg.scopes.scope_1} - {@outside_kg}",
     ),
     "carbon_kg.scopes.scope_2_market": Origin(
-        "market-based operational carbon without what is burnt on site or outside of it",
+        "market-based operational carbon without what is emitted on site or outside of it",
         "{carbon_kg.operational_market} - {carbon_kg.scopes.scope_1} - {@outside_kg}",
     ),
     "carbon_kg.scopes.scope_3": Origin(
