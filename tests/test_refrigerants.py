@@ -43,11 +43,30 @@ def test_what_escapes_is_charge_times_leak_times_gwp_in_both_accounts() -> None:
 def test_where_nothing_draws_it_escapes_all_the_same_and_is_nobodys() -> None:
     results = sim.run(priced(spare={**BARE, "refrigerants": [GAS]}))
     assert results.at("sites.spare.carbon_kg.refrigerants") == pytest.approx(OF_6_H_KG, rel=1e-12)
-    assert results.at("carbon_kg.refrigerants") == pytest.approx(OF_6_H_KG, rel=1e-12)
+    assert results.at("carbon_kg.scopes.scope_1") == pytest.approx(OF_6_H_KG, rel=1e-12)
     assert results.at("sites.spare.carbon_kg.by_workload") == {"unallocated": pytest.approx(OF_6_H_KG, rel=1e-12)}
-    missing = [what for what in results.at("boundary.not_modelled") if what.startswith("refrigerants")]
-    told = "refrigerants that escape at north, south (give sites.north.refrigerants; [] where none do)"
-    assert missing == [told]
+
+
+def test_who_does_not_say_what_escapes_is_named_and_shown_as_nothing_known(tmp_path: Any) -> None:
+    """Two sites that draw and say nothing of it: their rows have no 0, and the total is of the third alone."""
+    results = sim.run(priced(spare={**BARE, "refrigerants": [GAS]}))
+    part = results.at("known_in_part")["carbon_kg.refrigerants"]
+    assert (part["sites"], part["lacking"]) == (["spare"], ["north", "south"])
+    assert part["known"] == pytest.approx(OF_6_H_KG, rel=1e-12)
+    assert "refrigerants" not in results.summary["carbon_kg"]
+    assert "refrigerants" not in results.at("sites.north.carbon_kg")
+    told = "refrigerants that escape at north, south (give sites.north.refrigerants)"
+    assert told in results.at("boundary.not_modelled")
+    write(results, tmp_path / "run")
+    table = ghg.rows(Run(tmp_path / "run", read(tmp_path / "run")))
+    rows = {row.site: row for row in table if row.item == "refrigerants that escape"}
+    assert [rows[site].value for site in ("north", "south")] == [None, None]
+    assert rows["all"].value == part["known"]
+    assert rows["all"].note == "of spare alone: give sites.north.refrigerants, sites.south.refrigerants"
+    burnt = {row.site: row.value for row in table if row.item == "fuel burnt on site"}
+    assert burnt == {site: pytest.approx(0.0, abs=1e-9) for site in ("all", "north", "south", "spare")}
+    nothing = sim.run(priced(north={**priced()["sites"]["north"], "refrigerants": []}, spare=BARE))
+    assert "spare" not in nothing.at("known_in_part")["carbon_kg.refrigerants"]["lacking"]  # it needs no cooling
 
 
 def test_they_are_told_priced_explained_and_exported(tmp_path: Any) -> None:

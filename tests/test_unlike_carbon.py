@@ -1,4 +1,4 @@
-"""Carbon of a life-cycle grid is held against none of a direct one without a word: in tables, pages, files, searches."""
+"""Carbon of a life-cycle grid is held against none of a direct one without a word: in tables, pages, searches."""
 
 from __future__ import annotations
 

@@ -33,15 +33,13 @@ def known_of(footprint: Footprint, plan: AccountingPlan) -> Known:
     fed = _fed_by_networks(footprint, plan)
     drawn = {name: _needs(account, networks=name in fed) for name, account in footprint.accounts.items()}
     found: dict[str, Sequence[str]] = {}
-    for quantity in ("cost", "marginal_g", "onsite_l", "offsite_l", "withdrawal_l"):
+    for quantity in ("cost", "marginal_g", "onsite_l", "offsite_l", "withdrawal_l", "escaped_g"):
         if any(_tells(site, quantity) for site in plan.sites.values()):
             found[quantity] = [
                 name for name, needs in drawn.items() if quantity in needs and not _tells(plan.sites[name], quantity)
             ]
     if any(site.market is not None for site in plan.sites.values()):
         found["market_g"] = []  # who says nothing of it is accounted by location: the plan's own rule
-    if any(site.escaping_g_per_s is not None for site in plan.sites.values()):
-        found["escaped_g"] = []  # of those that say so; who does not is named in the boundary
     price = plan.carbon_price
     if price is not None and (2 not in price.scopes or not price.market or "market_g" in found):
         found["carbon_cost"] = []
@@ -86,9 +84,13 @@ def _needs(account: SiteAccount, *, networks: bool) -> frozenset[str]:
     if networks:  # nobody here pays for them
         needs |= {"marginal_g", "offsite_l"}
     if account.facility_j.any():
-        needs.add("onsite_l")
+        needs |= {"onsite_l", "escaped_g"}
     return frozenset(needs)
 
 
 def _tells(site: SitePlan, quantity: str) -> bool:
-    return site.onsite_water_known if quantity == "onsite_l" else quantity in site.grid.per_joule
+    if quantity == "onsite_l":
+        return site.onsite_water_known
+    if quantity == "escaped_g":
+        return site.escaping_g_per_s is not None
+    return quantity in site.grid.per_joule

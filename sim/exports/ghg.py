@@ -84,12 +84,17 @@ def _scopes(site: str, account: Mapping[str, Any], at: str, rule: str) -> Iterat
     """Scopes 1 and 2; ``rule`` says which factor stands in where a site does not say what it bought and others do."""
     scopes = account["carbon_kg"]["scopes"]
     where = f"{SUMMARY}: {at}carbon_kg.scopes"
-    escaped = account["carbon_kg"].get("refrigerants")
-    less = f" - {at}carbon_kg.refrigerants" if escaped is not None else ""
+    escaped, named, note = account["carbon_kg"].get("refrigerants"), f"{at}carbon_kg.refrigerants", ""
+    partly = account.get("known_in_part", {}).get("carbon_kg.refrigerants")
+    if partly is not None:
+        escaped, named = partly["known"], 'known_in_part."carbon_kg.refrigerants".known'
+        note = f"of {', '.join(partly['sites'])} alone: give {', '.join(partly['give'])}"
+    elif escaped is None:
+        note = "not known: give refrigerants of the site"
+    less = f" - {named}" if escaped is not None else ""
     burnt = scopes["scope_1"] - (escaped or 0.0)
     yield Row(site, "1", "", "fuel burnt on site", burnt, "kg CO2e", f"{where}.scope_1{less}")
-    source = f"{SUMMARY}: {at}carbon_kg.refrigerants" if escaped is not None else ""
-    note = "" if escaped is not None else "not known: give refrigerants of the site"
+    source = f"{SUMMARY}: {named}" if escaped is not None else ""
     yield Row(site, "1", "", "refrigerants that escape", escaped, "kg CO2e", source, note)
     location = scopes["scope_2_location"]
     yield Row(site, "2", "location-based", "electricity", location, "kg CO2e", f"{where}.scope_2_location")

@@ -33,9 +33,6 @@ def _lacks(plan: AccountingPlan, known: Known) -> Iterator[str]:
             yield f"{asked.words} (give {_at_all(asked.field, plan)})"
         elif at:
             yield f"{asked.words} at {', '.join(at)} (give sites.{at[0]}.{asked.field})"
-    silent = [name for name, site in plan.sites.items() if site.escaping_g_per_s is None]
-    if 0 < len(silent) < len(plan.sites):
-        yield f"refrigerants that escape at {', '.join(silent)} (give sites.{silent[0]}.refrigerants; [] where none do)"
 
 
 def known_in_part(footprint: Footprint, plan: AccountingPlan, known: Known) -> dict[str, dict[str, Any]]:

@@ -129,6 +129,9 @@ ASKED: Mapping[str, Asked] = {
     "marginal_g": Asked(
         "marginal carbon", "grid.marginal", "carbon_kg.marginal_effect", ("marginal_g", "scope1_g"), G_PER_KG, "kg"
     ),
+    "escaped_g": Asked(
+        "refrigerants that escape", "refrigerants", "carbon_kg.refrigerants", ("escaped_g",), G_PER_KG, "kg"
+    ),
     "withdrawal_l": Asked(
         "withdrawn water", "water.ewif as {kind: mix, ...}", "water_l.offsite_withdrawal", ("withdrawal_l",), 1.0, "L"
     ),
