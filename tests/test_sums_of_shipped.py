@@ -17,9 +17,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-import yaml
 
 import sim
+from sim.documents import read_document
 from sim.errors import InputError, RunError
 from sim.exports import codecarbon, ghg, impact, sci
 from sim.exports.run import Run
@@ -39,7 +39,7 @@ Sum = tuple[str, float, list[float]]
 @cache
 def duration_of(name: str) -> str | None:
     """What a scenario, or the one it extends, says of its duration."""
-    said = yaml.safe_load((SCENARIOS / f"{name}.yaml").read_text())
+    said = read_document(SCENARIOS / f"{name}.yaml").data
     above = said.get("extends")
     own: str | None = said.get("duration")
     return own if own is not None or above is None else duration_of(Path(above).stem)

@@ -22,7 +22,7 @@ UNTOLD = ("onsite_l", "offsite_l", "cost")
 
 def _at_all(field: str, plan: AccountingPlan) -> str:
     """A field of sites, as a scenario of one or of several writes it."""
-    return f"site.{field}" if len(plan.sites) == 1 else f"sites.*.{field}"
+    return f"site.{field}" if len(plan.sites) == 1 else f"sites.NAME.{field}"
 
 
 def _lacks(plan: AccountingPlan, known: Known) -> Iterator[str]:
