@@ -102,7 +102,7 @@ def test_of_one_of_several_sites_it_is_that_sites_field() -> None:
     results = sim.run(priced(south=BARE))
     with pytest.raises(InputError, match=r"give sites\.south\.grid\.price"):
         explanations(results, "sites.south.cost.energy")
-    with pytest.raises(InputError, match=r"south need it, so give sites\.south\.grid\.price"):
+    with pytest.raises(InputError, match=r"south needs it, so give sites\.south\.grid\.price"):
         explanations(results, "cost.energy")
     assert explanations(results, "sites.north.cost.energy")
 

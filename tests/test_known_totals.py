@@ -114,7 +114,7 @@ def test_what_is_known_of_a_total_is_told_as_a_part_with_who_lacks_what(whole: R
     assert "EUR at north alone: give sites.south.grid.price" in page
     (told,) = explanations(results, 'known_in_part."cost.energy".known')
     assert told.place.value == part["cost.energy"]["known"]
-    with pytest.raises(InputError, match=r"not known of all sites: south need it, so give sites\.south\.grid\.price"):
+    with pytest.raises(InputError, match=r"not known of all sites: south needs it, so give sites\.south\.grid\.price"):
         explanations(results, "cost.energy")
 
 

@@ -16,7 +16,7 @@ from sim.results.explain.text import text_of
 from sim.results.files import read, write
 from sim.running.explain import explanations
 from tests.small import small
-from tests.test_known_totals import BARE, priced
+from tests.test_known_totals import BARE, DIESEL, priced
 
 GAS = {"name": "R-134a", "charge": "120 kg", "leak": "2 %", "gwp": 1530}
 OF_6_H_KG = 120 * 0.02 * 1530 * 6 / (365.25 * 24)
@@ -105,3 +105,25 @@ def test_what_cannot_be_is_refused(change: dict[str, Any], says: str) -> None:
     scenario["site"]["refrigerants"] = [{**GAS, **change}]
     with pytest.raises(InputError, match=says):
         sim.load(scenario)
+
+
+def test_what_is_emitted_on_site_is_no_part_of_the_grids_rate() -> None:
+    """Fuel and gas stand beside what was drawn: a kWh is told at the intensity that the scenario gives."""
+    units = [{"kind": "connection", "export_limit": "0 W"}, DIESEL]
+    scenario = small()
+    scenario["site"] |= {"refrigerants": [GAS], "on_site": units}
+    scenario["site"]["grid"] |= {"marginal": "600 gCO2e/kWh", "market": {"residual_mix": "500 gCO2e/kWh"}}
+    run = sim.run(scenario)
+    rates = {"operational_location": "400", "operational_market": "500", "marginal_effect": "600"}
+    for name, rate in rates.items():
+        (told,) = explanations(run, f"carbon_kg.{name}")
+        terms = {term.label: term for term in told.steps[0].terms}
+        assert f" x {rate} g/kWh" in terms["site"].product
+        assert terms["site: fuel"].value == pytest.approx(
+            run.at("carbon_kg.scopes.scope_1") - run.at("carbon_kg.refrigerants"), rel=1e-9
+        )
+        assert ("site: refrigerants" in terms) is (name != "marginal_effect")
+        assert told.steps[0].again == pytest.approx(run.at(f"carbon_kg.{name}"), rel=1e-9)
+    (told,) = explanations(run, "carbon_kg.scopes.scope_1")
+    assert [term.label for term in told.steps[0].terms] == ["site: fuel", "site: refrigerants"]
+    assert any(one.name == "site.refrigerants" for one in told.inputs)

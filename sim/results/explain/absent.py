@@ -24,8 +24,8 @@ def why_absent(path: str, summary: Mapping[str, Any]) -> str | None:
         return None
     partly = (summary.get("known_in_part") or {}).get(own)
     if partly is not None and not site:
-        lacking = ", ".join(partly["lacking"])
-        return f"is not known of all sites: {lacking} need it, so give {', '.join(partly['give'])}"
+        lacking = f"{', '.join(partly['lacking'])} need{'s' if len(partly['lacking']) == 1 else ''} it"
+        return f"is not known of all sites: {lacking}, so give {', '.join(partly['give'])}"
     several = "sites" in summary
     at = f"sites.{site}" if site else "sites.NAME" if several else "site"
     return f"is not in this run: {words.replace('SITE', at)}"

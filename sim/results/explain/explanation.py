@@ -210,7 +210,8 @@ def _known(run: Explained, lines: Chosen, origin: Origin, inputs: Inputs) -> Ite
             yield value, (*inputs.made(key), *of_price)
             continue
         of_grid = (one for name in columns if name in OF_GRID for one in inputs.priced(key.site, name))
-        priced = (*of_grid, *of_price)
+        on_site = inputs.escaped(key.site) if {*columns} & {"operational_g", "market_g", "escaped_g"} else ()
+        priced = (*of_grid, *on_site, *of_price)
         if part in ("network", "devices") or (part == "it" and key.hardware):
             yield value, (*inputs.power(key, part), *priced)
             continue

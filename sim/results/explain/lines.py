@@ -23,6 +23,8 @@ from sim.units import G_PER_KG, HOUR_NS, J_PER_KWH
 MADE = "embodied_"
 """How components of embodied carbon begin in the footprint."""
 OF_MAKING = ("embodied_g", "embodied_low_g", "embodied_high_g", "embodied_l", "credit_g")
+ROUNDING = 1e-9
+"""Of a term: what is left of it beside others and smaller is rounding."""
 PER_UNIT = {"kWh": J_PER_KWH, "kg": G_PER_KG, "L": 1.0, "": 1.0}
 """What a line holds, J, g, L or currency, in units of the summary."""
 
@@ -86,11 +88,27 @@ def terms(run: Explained, place: Place, origin: Origin, lines: Chosen) -> list[T
         if value:
             groups.setdefault(_group(key, part, origin), []).append((i, value))
     unit = place.quantity.unit
-    found = [
-        _term(run, origin, lines.footprint, name, [i for i, _ in own], sum(v for _, v in own), unit)
-        for name, own in groups.items()
-    ]
+    found: list[Term] = []
+    for name, own in groups.items():
+        rows, value = [i for i, _ in own], sum(v for _, v in own)
+        emitted = _emitted_on_site(origin, lines.footprint, name, rows)
+        found += emitted
+        of_the_grid = value - sum(term.value for term in emitted)
+        if not emitted or abs(of_the_grid) > ROUNDING * abs(value):
+            found.append(_term(run, origin, lines.footprint, name, rows, of_the_grid, unit))
     return sorted(found, key=lambda term: -abs(term.value))
+
+
+def _emitted_on_site(origin: Origin, footprint: Footprint, group: tuple[str, str], rows: Sequence[int]) -> list[Term]:
+    """What of a site's operational carbon is not of its grid: fuel and refrigerants, each a term of its own."""
+    kind, site = group
+    if kind != "grid" or not {"operational_g", "market_g", "marginal_g", "scope1_g"} & {*origin.columns}:
+        return []
+    told = {"scope1_g": "fuel", "escaped_g": "refrigerants"}
+    if "marginal_g" in origin.columns:  # which has no refrigerants
+        told.pop("escaped_g")
+    sums = {what: float(footprint.column(name)[list(rows)].sum()) / G_PER_KG for name, what in told.items()}
+    return [Term(f"{site}: {what}", "", kg) for what, kg in sums.items() if kg]
 
 
 def _charged(run: Explained, place: Place) -> list[Term]:
@@ -134,9 +152,8 @@ def _term(
     sums = {
         column: float(footprint.column(column)[list(rows)].sum()) for column in ("energy_j", "import_j", "scope1_g")
     }
-    if {*origin.columns} <= {"scope1_g", "escaped_g"}:
-        what = "refrigerants" if not sums["scope1_g"] else "fuel" if value == sums["scope1_g"] / G_PER_KG else "on site"
-        return Term(f"{name}: {what}", "", value)
+    if origin.columns == ("escaped_g",):
+        return Term(f"{name}: refrigerants", "", value)
     if origin.columns == ("energy_j",):
         return _drawn(run, name, value)
     drawn = sums["import_j"] if kind == "grid" else sums["energy_j"]
