@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sim.accounting.footprint import Footprint
+from sim.accounting.footprint import Footprint, Part
 from sim.accounting.known import Known, by_location, gpus_without_water
-from sim.accounting.ledger import DEVICES, OUTSIDE, Ledger
+from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
 from sim.accounting.plan import AccountingPlan
 from sim.results.catalogue.needs import ASKED
 from sim.units import J_PER_KWH
@@ -43,7 +43,7 @@ def known_in_part(footprint: Footprint, plan: AccountingPlan, known: Known) -> d
         told = [name for name in plan.sites if name not in at]
         if asked is None or not at or not told:
             continue
-        sums = footprint.by(lambda key, _part: key.site, *asked.quantities)
+        sums = footprint.by(_site, *asked.quantities)
         found[asked.path] = {
             "known": sum(sums.get(name, 0.0) for name in told) / asked.per,
             "unit": asked.unit or str(plan.currency),
@@ -52,6 +52,10 @@ def known_in_part(footprint: Footprint, plan: AccountingPlan, known: Known) -> d
             "give": [f"sites.{name}.{asked.field}" for name in at],
         }
     return found
+
+
+def _site(key: Key, _part: Part) -> str:  # one function: labels keep their groups by it
+    return key.site
 
 
 def _stock_rule(stock: StockChange) -> str:
