@@ -68,6 +68,10 @@ ENERGY_PRICE = Possible(
     (-1.0 / KWH, 20.0 / KWH), "markets are capped at 20 per kWh and floored at -1",
 )  # fmt: skip
 DATA_PRICE = Possible(0.0, 1e3 / 1e9, "from 0 to 1,000 per GB", "egress costs 0.01 to 0.2 per GB; satellites about 100")
+CARBON_PRICE = Possible(
+    0.0, 1e5 / 1e6, "from 0 to 100,000 per t", "the highest tax is 156 USD/t: World Bank, State and Trends 2023",
+    (0.0, 1e3 / 1e6), "taxes and markets ask up to 160 USD/t, estimates of the social cost up to some 1,000",
+)  # fmt: skip
 CARBON_INTENSITY = Possible(
     0.0, 10e3 / KWH, "at most 10 kgCO2e/kWh", "the dirtiest stations on coal emit 1.69: IPCC SRREN 2011, annex II",
     (0.0, 2e3 / KWH), "the dirtiest stations emit 1.7 kgCO2e/kWh",

@@ -15,6 +15,7 @@ from sim.errors import QuantityError
 from sim.instants import named_zone
 from sim.plain import as_text
 from sim.possible import (
+    CARBON_PRICE,
     CONVERSION,
     DATA_PRICE,
     DEVICE_POWER,
@@ -60,7 +61,7 @@ class Nanoseconds(int):
 
 
 class Price(Quantity):
-    """A price per joule with its currency."""
+    """A price per joule, byte or g of CO2e with its currency."""
 
     currency: str
 
@@ -164,6 +165,13 @@ def _read_data_price(value: object) -> Price:
     return _read_price(value, "data price")
 
 
+def _read_carbon_price(value: object) -> Price:
+    return _read_price(value, "carbon price")
+
+
+_PRICES = {"energy price": ENERGY_PRICE, "data price": DATA_PRICE, "carbon price": CARBON_PRICE}
+
+
 def _read_price(value: object, dimension: str = "energy price") -> Price:
     try:
         si, currency = units.parse_price(value, dimension)
@@ -171,7 +179,7 @@ def _read_price(value: object, dimension: str = "energy price") -> Price:
         raise _fail(error.message) from None
     price = Price(si)
     price.text, price.currency = str(value).strip(), currency
-    return _checked(price, si, ENERGY_PRICE if dimension == "energy price" else DATA_PRICE)
+    return _checked(price, si, _PRICES[dimension])
 
 
 def _is_share(value: object) -> bool:
@@ -324,6 +332,8 @@ TemperatureDifference = Annotated[Quantity, *_quantity("temperature difference",
 PositiveDifference = Annotated[Quantity, *_quantity("temperature difference", above=0.0, high=100.0)]
 EnergyPrice = Annotated[Price, *_field(_read_price, "energy price", Price, low=None, possible=ENERGY_PRICE)]
 DataPrice = Annotated[Price, *_field(_read_data_price, "data price", Price, possible=DATA_PRICE)]
+CarbonCost = Annotated[Price, *_field(_read_carbon_price, "carbon price", Price, possible=CARBON_PRICE)]
+"""Of a mass of CO2e: a tax, an allowance, an internal price."""
 ZoneName = Annotated[str, AfterValidator(_read_zone)]
 """The name of a time zone in the IANA database, such as ``Europe/Berlin``."""
 Duration = Annotated[Nanoseconds, *_field(_duration_reader(0), "duration", Nanoseconds)]

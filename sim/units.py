@@ -24,6 +24,7 @@ MINUTE_NS = 60 * NS_PER_S
 HOUR_NS = SECONDS_PER_HOUR * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 LEAP_YEAR_NS = 366 * DAY_NS
+JULIAN_YEAR_S = 365.25 * 24 * SECONDS_PER_HOUR
 J_PER_KWH = 3.6e6
 J_PER_NJ = 1e-9
 MJ_PER_J = 1000  # millijoules, as NVML counts; to divide by, so that whole joules come out exact
@@ -117,10 +118,13 @@ _EXAMPLE = {
     "temperature": "24 degC",
     "energy price": "0.18 USD/kWh",
     "data price": "0.05 USD/GB",
+    "carbon price": "75 EUR/tCO2e",
 }
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)
 _UNIT = re.compile(r"/?[^\W\d_%][\w³]*(?:\s*[/*]\s*[^\W\d_%][\w³]*)*|%|")
 _LONGEST = 80
+_OF_CARBON = re.compile(r"\s+(?=CO2(?:e|eq)?\s*$)")
+"""What stands between a mass and what it is of, as in ``50 EUR/t CO2e``."""
 
 
 def example(dimension: str) -> str:
@@ -225,11 +229,18 @@ def parse_temperature(value: object) -> float:
 
 
 def parse_price(value: object, dimension: str = "energy price") -> tuple[float, str]:
-    """Price per joule (or per byte, for a ``data price``) and its currency, from text such as ``'0.18 USD/kWh'``.
+    """Price per joule and its currency, from text such as ``'0.18 USD/kWh'``; per byte of a ``data price``, per g of
+    a ``carbon price``.
 
-    Negative prices are real and allowed. Raises ``QuantityError`` for anything that is no price.
+    Negative prices of energy are real and allowed. Raises ``QuantityError`` for anything that is no price.
+
+    >>> parse_price("50 EUR/t CO2e", "carbon price")
+    (5e-05, 'EUR')
     """
-    per = {"energy price": "J", "data price": "B"}[dimension]
+    per = {"energy price": "J", "data price": "B", "carbon price": "g"}[dimension]
+    if dimension == "carbon price":
+        text = as_text(value)
+        value = value if text is None else _OF_CARBON.sub("", text)
     for currency in CURRENCIES:
         number, unit = _split(value, dimension)
         if unit.startswith(currency):

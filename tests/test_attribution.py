@@ -22,6 +22,7 @@ from sim.accounting.plan import (
     ByExpectedUtilisation,
     ByTime,
     ByUse,
+    CarbonPrice,
     EmbodiedItem,
     GridPlan,
     PlantItem,
@@ -71,6 +72,7 @@ def plan(intensity: Signal, convention: Convention, amortization: Amortization) 
         amortization=amortization,
         embodied=tuple(devices),
         plants=(PlantItem("building", 1.0e6, 2.0e6, 3.0e6, lifetime_ns=20 * LEAP_YEAR_NS),),
+        carbon_price=CarbonPrice(8e-5, "EUR", frozenset({1, 2, 3}), False, frozenset({"north"}), "80 EUR/t"),
     )
 
 

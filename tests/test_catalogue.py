@@ -38,6 +38,7 @@ from tests.job_batches import a_batch
 from tests.job_worlds import jobs_scenario
 from tests.relay_worlds import EXITS, IMAGE, alone, cascade, memo
 from tests.small import small
+from tests.test_known_totals import BARE, priced
 from tests.test_places import regions
 from tests.test_power_alone import row_of
 from tests.test_project import project, search
@@ -168,6 +169,7 @@ def test_paths_and_words_of_the_catalogue_stand_nowhere_else() -> None:
         if isinstance(node, ast.Constant) and node.value in words
     }
     first = {"energy_kwh.facility", "carbon_kg.total", "cost.energy", "kpi.sci_g_per_unit"}
+    first |= {"cost.total", "cost.carbon"}  # where carbon is priced
     first |= {f"water_l.{part}" for part in ("total", "onsite", "offsite", "embodied")}
     defaults = {("cli/report.py", "carbon_kg.total"), ("cli/uncertain.py", "carbon_kg.total")}
     other = {("results/environment.py", "IT energy"), ("explore/answers.py", "not modelled")}
@@ -247,7 +249,10 @@ def summaries(tmp_path: Path) -> Iterator[Mapping[str, Any]]:
     shared = jobs_scenario()
     bought = {"residual_mix": "500 gCO2e/kWh", "contracts": []}
     shared["site"]["grid"] = {**shared["site"]["grid"], "marginal": "600 gCO2e/kWh", "market": bought}
+    shared["accounting"]["carbon_price"] = {"price": "80 USD/t", "scopes": [1, 2, 3], "base": "market"}
+    shared["site"]["refrigerants"] = [{"name": "R-134a", "charge": "120 kg", "leak": "2 %", "gwp": 1530}]
     yield sim.run(shared).summary
+    yield sim.run(priced(south=BARE)).summary
 
 
 def stopped(answer: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from tests.commands import coldaisle
 from tests.exported_runs import SCENARIOS, run_of
 from tests.schemas import scenario_validator, validator_of
 from tests.small import small
+from tests.test_known_totals import BARE, priced
 
 RUNS = list(SCENARIOS)
 TEXTS = {*ghg.Row._fields, "run_id", "experiment_id", "python_version", "codecarbon_version"} - {"value", "p05", "p95"}
@@ -366,7 +367,8 @@ def test_the_items_of_scope_3_add_up_and_nothing_unknown_is_zero(name: str) -> N
     market = next(row for row in ours if row.category == "market-based")
     assert market.value == scopes.get("scope_2_market")
     for row in table:
-        assert (row.value is None) == (row.source == "") == bool(row.note)
+        assert (row.value is None) == (row.source == "")
+        assert row.note or row.value is not None
     if len(run.sites) > 1:
         located = [row.value for row in table if row.site != ghg.ALL and row.category == "location-based"]
         assert math.fsum(filter(None, located)) == pytest.approx(scopes["scope_2_location"], rel=LAST_DIGITS)
@@ -401,8 +403,26 @@ def test_what_ends_and_what_is_burnt_are_no_capital_goods_and_sites_without_a_ma
     numbered = [int(row.category.split()[0]) for row in by_item.values() if row.category.split()[0].isdigit()]
     assert numbered == sorted(numbered)
     market = next(row for row in of_all if row.category == "market-based")
-    assert market.note.startswith("not known at south: give sites.south.grid.market")
-    assert "market-based carbon (give site.grid.market) at south" in run.summary["boundary"]["not_modelled"]
+    by_place = {row.site: row for row in ghg.rows(run) if row.category == "market-based"}
+    assert market.value == by_place["south"].value == run.summary["carbon_kg"]["scopes"]["scope_2_location"]
+    (rule,) = run.summary["boundary"]["market_based"]
+    assert market.note == by_place["south"].note == rule
+    assert rule.startswith("south: its location-based factor")
+    assert by_place["north"].note == ""  # no machine stands there
+
+
+def test_a_site_without_water_takes_it_from_no_other_in_the_impact_framework(tmp_path: Path) -> None:
+    """Components of the others keep theirs; there is no sum over all."""
+    scenario = priced(south={**BARE, "water": {}})
+    write(sim.run(scenario), tmp_path / "run")
+    run = Run(tmp_path / "run", read(tmp_path / "run"))
+    told = manifest(run)
+    assert "water-onsite" not in told["aggregation"]["metrics"]
+    of_site = {site: [*one["children"].values()] for site, one in told["tree"]["children"].items()}
+    assert all("wue" not in one["inputs"][0] for one in of_site["south"])
+    litres = sum(one["inputs"][0]["wue"] * one["inputs"][0]["energy-it"] for one in of_site["north"])
+    assert litres == pytest.approx(run.summary["sites"]["north"]["water_l"]["onsite"], rel=1e-12)
+    assert "onsite-water" in told["initialize"]["plugins"]
 
 
 def test_hourly_matching_stands_in_the_table_where_it_is_known() -> None:

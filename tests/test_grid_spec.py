@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.grid import OPEN_ENDED_NS, described, ewif_signal, grid_series, mixed_bases
+from sim.build.grid import OPEN_ENDED_NS, described, ewif_signal, grid_series
 from sim.documents import from_mapping
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
+from sim.profiles.bases import mixed_bases
 from sim.profiles.catalog import Catalog
 from sim.signals import Signal
 from sim.signals.grid import GridSeries

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import sim
 from sim.errors import InputError, RunError
+from sim.results.files import to_yaml
 from sim.results.searched import search_tables
 from sim.spec.search import Search, load_search
 from sim.study.search.optimize import Found, optimize, search
@@ -214,3 +215,58 @@ def test_a_search_that_makes_no_sense_is_refused(change: dict[str, Any], message
     fine = {"minimise": "cost", "over": {"x": [1, 2]}, "trials": 3}
     with pytest.raises(InputError, match=message):
         load_search({"base": "small", "optimize": {**fine, **change}})
+
+
+def test_nothing_feasible_names_the_limit_that_binds_and_by_how_much_it_is_missed() -> None:
+    """Delay is x from 0 to 4 and may be -1 at most: no trial keeps it, and the nearest misses it by its own x and 1."""
+    found = search(asked(subject_to=[{"path": "delay", "at_most": -1.0}], trials=15), model, asked="q")
+    (missed,) = found.missed
+    assert found.nearest is not None
+    least = found.nearest.results["delay"]
+    assert missed["limit"] == "delay at most -1"
+    assert missed["excess"] == missed["excess_share"] == least + 1.0
+    assert missed["kept_by"] == 0
+    assert (missed["nearest_value"], missed["nearest_trial"]) == (least, found.nearest.number)
+    console = Console(width=160, file=(shown := StringIO()))
+    console.print(search_tables("q", found.as_dict()))
+    assert "it misses delay at most -1 by" in shown.getvalue()
+    assert "none of 15 trials keeps it" in shown.getvalue()
+
+
+def test_limits_that_exclude_one_another_are_told_as_such() -> None:
+    """Cost at most 1 and delay at most 1 are each kept by many trials, and never together: cost + delay >= 3."""
+    limits = [{"path": "cost", "at_most": 1.0}, {"path": "delay", "at_most": 1.0}]
+    found = search(asked(subject_to=limits, trials=40), model, asked="q")
+    assert found.best is None
+    assert found.missed
+    assert all(0 < one["kept_by"] < 40 for one in found.missed)
+    console = Console(width=160, file=(shown := StringIO()))
+    console.print(search_tables("q", found.as_dict()))
+    assert "trials keep it, and miss another" in shown.getvalue()
+
+
+def test_the_nearest_is_so_whatever_units_its_limits_are_in() -> None:
+    """What is least beyond its limits is so in s and in ms: each is held against its own limit."""
+    limits = [{"path": "cost", "at_most": 1.0}, {"path": "delay", "at_most": 1.0}]
+    small_units = [{"path": "cost", "at_most": 1.0}, {"path": "delay", "at_most": 1000.0}]
+
+    def in_ms(values: Mapping[str, Any]) -> dict[str, float]:
+        found = model(values)
+        return {"cost": found["cost"], "delay": 1000.0 * found["delay"]}
+
+    over = {"x": [0.0, 1.0, 1.5, 2.0, 3.0, 4.0], "kind": ["a", "b"]}
+    seconds = search(asked(subject_to=limits, over=over, trials=60), model, asked="q")
+    milli = search(asked(subject_to=small_units, over=over, trials=60), in_ms, asked="q")
+    for found in (seconds, milli):  # at x = 1.5 with kind b both are 1.5, beyond by a half; all others by 1 or more
+        assert found.nearest is not None
+        assert found.nearest.values == {"x": 1.5, "kind": "b"}
+
+
+def test_a_result_that_no_trial_can_have_says_which_field_to_give(tmp_path: Path) -> None:
+    scenario = small()
+    del scenario["site"]["grid"]["price"]
+    base = tmp_path / "base.yaml"
+    base.write_text(to_yaml(scenario))
+    over = {"site.facility.pue": [1.1, 1.2, 1.3, 1.4]}
+    with pytest.raises(InputError, match=r"'cost\.energy' is not in this run: give site\.grid\.price"):
+        optimize(load_search({"base": str(base), "optimize": {"minimise": "cost.energy", "over": over, "trials": 4}}))

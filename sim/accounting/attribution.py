@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from sim.accounting.carbon_price import due_at, of_energy
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.fold import MADE, at_site, embodied_of, fold, per_joule
 from sim.accounting.footprint import QUANTITIES, Footprint, columns
+from sim.accounting.known import Known, known_of
 from sim.accounting.ledger import Floats, Ledger
 from sim.accounting.plan import AccountingPlan
 from sim.later import later
@@ -39,8 +41,8 @@ Ints = npt.NDArray[np.int64]
 
 IdleRule = Literal["apart", "by-use", "by-reservation"]
 Word = Literal["workload", "user", "account", "queue"]
-OF_DEVICES = (*MADE, "embodied_l", "credit_g")
-"""Quantities that follow slots held, not energy."""
+OF_DEVICES = (*MADE, "embodied_l", "credit_g", "carbon_cost")
+"""Quantities that follow slots held, not energy; of a price of carbon what it asks of making them."""
 ROUNDING = 1e-9
 """Of what a workload came to: what its jobs do not answer for and is smaller is rounding."""
 
@@ -51,7 +53,8 @@ class Attribution:
 
     ``values`` (jobs + workloads, quantities): first each job that ever held anything, by its row of ``labels`` in
     ``jobs``, then each of ``workloads`` for what none of its jobs answers for. ``unallocated`` (quantities,) is what
-    stays nobody's. ``it_j`` (jobs + workloads,) is the IT energy that they drew themselves.
+    stays nobody's. ``it_j`` (jobs + workloads,) is the IT energy that they drew themselves. ``known`` says of which
+    quantities there are sums.
     """
 
     rule: IdleRule
@@ -61,6 +64,7 @@ class Attribution:
     values: Floats
     it_j: Floats
     unallocated: Floats
+    known: Known
 
     def column(self, quantity: str) -> Floats:
         """One quantity of everybody (jobs + workloads,)."""
@@ -116,7 +120,8 @@ def attribute(ledger: Ledger, plan: AccountingPlan, jobs: JobsEnergy, rule: Idle
     else:
         weights = charges.energy_j if rule == "by-use" else charges.slot_s
         unallocated = _give_away(charges, weights, idle, left, values)
-    return Attribution(rule, jobs.labels, charges.jobs, charges.workloads, values, it_j, unallocated)
+    known = known_of(footprint, plan)
+    return Attribution(rule, jobs.labels, charges.jobs, charges.workloads, values, it_j, unallocated, known)
 
 
 def _rates(
@@ -143,6 +148,9 @@ def _rates(
             for name, amount in account.stock.taken.items():
                 if name in QUANTITIES:
                     taken[name] = taken.get(name, 0.0) + amount
+        if plan.carbon_price is not None and due_at(plan.carbon_price, site):
+            asked = of_energy(plan.carbon_price, taken)
+            taken |= {"carbon_cost": asked} if asked is not None else {}
         for name, amount in taken.items():
             rates.setdefault(name, np.zeros(shape))[:, s] = counts * (amount * each)
     return {columns([name])[0]: by_bin for name, by_bin in rates.items()}, nobody
@@ -152,6 +160,10 @@ def _add_devices(ledger: Ledger, plan: AccountingPlan, charges: Charges, values:
     """Adds the embodied carbon of devices, by slots held: at work, and otherwise, as their rows were charged."""
     at = columns(OF_DEVICES)
     keys, made = embodied_of(ledger, plan)
+    price = plan.carbon_price
+    per_g = price.per_g if price is not None and 3 in price.scopes else 0.0
+    due = np.array([per_g if price is not None and due_at(price, key.site) else 0.0 for key in keys])
+    made = np.column_stack([made, made[:, MADE.index("embodied_g")] * due])
     owners = {name: i for i, name in enumerate(charges.workloads)}
     pools = {name: i for i, name in enumerate(charges.pools)}
     charged = np.zeros((2, len(owners), len(pools), len(at)))

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from sim.accounting.amortization import time_share
+from sim.accounting.carbon_price import priced
 from sim.accounting.conventions import UNALLOCATED
 from sim.accounting.footprint import QUANTITIES, Footprint, Lines, Part
 from sim.accounting.ledger import DEVICES, OUTSIDE, Floats, Key, Ledger
@@ -50,7 +51,7 @@ def fold(ledger: Ledger, plan: AccountingPlan) -> Footprint:
             _outside(at_site(ledger, name, outside=True), site.grid, plan, lines)
     _embodied(ledger, plan, lines)
     _plants(ledger, plan, lines)
-    return lines.footprint(accounts)
+    return priced(lines.footprint(accounts), plan.carbon_price)
 
 
 def at_site(ledger: Ledger, site: str, *, outside: bool) -> Ledger:
@@ -59,16 +60,24 @@ def at_site(ledger: Ledger, site: str, *, outside: bool) -> Ledger:
 
 
 def per_joule(account: SiteAccount) -> dict[str, Floats]:
-    """Carbon, water and cost of a joule consumed at the site in each bin, by quantity of a line; not on-site water."""
+    """Carbon, water and cost of a joule consumed at the site in each bin, by quantity of a line; 0 where none was."""
     facility = account.facility_j
     rate = np.divide(1.0, facility, out=np.zeros_like(facility), where=facility > 0.0)
+    return {name: values * rate for name, values in _taken(account).items()}
+
+
+def _taken(account: SiteAccount) -> dict[str, Floats]:
+    """Carbon, water and cost of what the site took in each bin, by quantity of a line; not of its battery's stock."""
     sums: dict[str, Floats] = {"import_j": account.import_j, **account.taken}
     if account.onsite_l is not None:
-        sums["onsite_l"] = np.sum([*account.onsite_l.values(), np.zeros_like(facility)], axis=0)
+        sums["onsite_l"] = np.sum([*account.onsite_l.values(), np.zeros_like(account.facility_j)], axis=0)
     if account.burnt_g is not None:
         sums["scope1_g"] = account.burnt_g
         sums |= {name: sums[name] + account.burnt_g for name in ("operational_g", "market_g") if name in sums}
-    return {name: values * rate for name, values in sums.items()}
+    if account.escaped_g is not None:
+        sums["escaped_g"] = account.escaped_g
+        sums |= {name: sums[name] + account.escaped_g for name in ("operational_g", "market_g") if name in sums}
+    return sums
 
 
 def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines) -> None:
@@ -84,12 +93,24 @@ def _operational(site: str, counted: Ledger, account: SiteAccount, lines: Lines)
             some = np.flatnonzero(values.any(axis=1)).tolist()
             of = [Key(site, "", "", component, key.owner, WARM_AIR if part == "it" else key.state) for key in keys]
             lines.add(part, [of[i] for i in some], quantities, values[some])
+    _without_load(site, account, lines)
     if account.stock is not None:
         taken = {name: values for name, values in account.stock.taken.items() if name in QUANTITIES}
         values = shares @ np.column_stack(list(taken.values()))
         some = np.flatnonzero(values.any(axis=1)).tolist()
         of = [Key(site, "", "", STORED, key.owner, key.state) for key in keys]
         lines.add("building", [of[i] for i in some], tuple(taken), values[some])
+
+
+def _without_load(site: str, account: SiteAccount, lines: Lines) -> None:
+    """Adds what a site took while nothing in it consumed anything (generators on test, a battery that charges), which
+    no line's energy can answer for: it is nobody's."""
+    idle = account.facility_j <= 0.0
+    if idle.any():
+        taken = {name: float(values[idle].sum()) for name, values in _taken(account).items()}
+        if any(taken.values()):
+            key = Key(site, "", "", "facility", UNALLOCATED, "idle")
+            lines.add("building", [key], tuple(taken), np.array([[*taken.values()]]))
 
 
 def _outside(rows: Ledger, grid: GridPlan, plan: AccountingPlan, lines: Lines) -> None:

@@ -27,6 +27,7 @@ QUANTITIES = (
     "import_j",
     "operational_g",
     "scope1_g",
+    "escaped_g",
     "market_g",
     "marginal_g",
     "embodied_g",
@@ -38,10 +39,12 @@ QUANTITIES = (
     "offsite_l",
     "withdrawal_l",
     "cost",
+    "carbon_cost",
 )
 """Of a line. Energies in J, carbon in g, water in L; zero where a plan does not model a quantity.
 
-``operational_g`` is location-based and includes ``scope1_g``, the fuel burnt on site.
+``operational_g`` is location-based and includes scope 1: ``scope1_g``, the fuel burnt on site, and ``escaped_g``,
+refrigerants. ``cost`` is of energy, ``carbon_cost`` what a price of carbon asks.
 """
 _COLUMN = {name: i for i, name in enumerate(QUANTITIES)}
 NO_LINES: Floats = np.zeros((0, len(QUANTITIES)))

@@ -25,7 +25,8 @@ def indicators(
 ) -> dict[str, float]:
     """Indicators of the sites of ``accounts`` together; empty where no IT energy was counted.
 
-    kWh, kg and L in, as summarised. An indicator of something that one of the sites does not model is absent.
+    kWh, kg and L in, as summarised. An indicator of something that one of the sites
+    consumed energy for and does not model is absent.
     """
     it_kwh, facility_kwh = energy["it"], energy["facility"]
     if it_kwh == 0.0:
@@ -42,7 +43,9 @@ def indicators(
         ("ref", "renewable_j", supplied_kwh),
         ("cfe_24_7", "carbon_free_j", supplied_kwh),
     ):
-        parts = [getattr(account, share) for account in accounts]
+        parts = [
+            getattr(account, share) for account in accounts if account.stock is not None or account.facility_j.any()
+        ]
         if all(part is not None for part in parts) and of_kwh > ROUNDING * facility_kwh:
             stored_j = sum(float(stock.taken[share].sum()) for stock in stocks if share in stock.taken)
             whole_j = float(sum(float(part.sum()) for part in parts)) + stored_j

@@ -73,16 +73,20 @@ class SitePlan:
     """One site with all that prices its energy.
 
     ``wue_l_per_j`` stands for a cooling plant whose water is not modelled; None where neither is known.
-    ``scarcity`` weighs a litre on site and a litre at the power stations, m3 of the world's mean water each.
-    ``reports`` say what was filled in the files of the grid, ``weather_filled`` how many values in that of the weather.
+    ``market_by_location``: other sites of the plan say what they bought and this one does not, so that the market-based
+    account takes its location-based factor. ``scarcity`` weighs a litre on site and a litre at the power stations, m3
+    of the world's mean water each. ``escaping_g_per_s`` is CO2e of refrigerants, None where nobody says. ``reports``
+    say what was filled in the files of the grid, ``weather_filled`` how many values in that of the weather.
     """
 
     building: Building
     grid: GridPlan
     on_site: OnsitePlan | None = None
     market: Market | None = None
+    market_by_location: bool = False
     wue_l_per_j: float | None = None
     scarcity: tuple[float, float] | None = None
+    escaping_g_per_s: float | None = None
     reports: Mapping[str, GapReport] = field(default_factory=dict)
     weather_filled: int = 0
 
@@ -173,6 +177,24 @@ class ByUse:
 
 
 @dataclass(frozen=True)
+class CarbonPrice:
+    """What a g of CO2e costs, of which scopes, and where: ``sites`` are all where it is None. ``market``: scope 2 is
+    counted by what was bought. ``words`` are the price as it was written."""
+
+    per_g: float
+    currency: str
+    scopes: frozenset[int]
+    market: bool
+    sites: frozenset[str] | None
+    words: str
+
+    @property
+    def scope_2(self) -> str:
+        """The quantity of a line that scope 2 is, together with scope 1."""
+        return "market_g" if self.market else "operational_g"
+
+
+@dataclass(frozen=True)
 class Told:
     """A convention as people are told of it: its title, its terms, the carbon of a kWh that it counts (``location``,
     ``market``, ``marginal``, ``stated``), and the plan that counts what the meters read."""
@@ -203,9 +225,4 @@ class AccountingPlan:
     told: Told | None = None
     phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     break_even: bool = False
-
-    @property
-    def embodied_water_known(self) -> bool:
-        """Whether a figure of water is published for every kind of GPU."""
-        gpus = [item.water_l for item in self.embodied if item.component == "gpu"]
-        return bool(gpus) and all(litres is not None for litres in gpus)
+    carbon_price: CarbonPrice | None = None

@@ -41,7 +41,8 @@ class SiteAccount:
     ``facility_j`` is all the site consumes: ``it_j`` (with ``extra_j``, what warm air costs the servers) and
     ``overhead_j`` by component; ``import_j`` is the part that the grid supplies, and ``taken`` what that takes by
     quantity of a line: what is fed in earns nothing here. None, or not there, where a thing is not modelled.
-    ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup.
+    ``carbon_free_j`` is consumed energy that was carbon-free in its very hour; ``burnt_g`` the fuel of the backup,
+    ``escaped_g`` refrigerants.
     ``stock`` is what the change of a battery's charge comes to, and in none of the others.
     """
 
@@ -58,6 +59,7 @@ class SiteAccount:
     renewable_j: Floats | None = None
     served: Dispatch | None = None
     burnt_g: Floats | None = None
+    escaped_g: Floats | None = None
     stock: StockChange | None = None
     on_site_carbon: tuple[CarbonLine, ...] = ()
     exceeded: tuple[Exceeded, ...] = field(default=())
@@ -92,18 +94,23 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         matched = match(plan.market, drawn, edges_ns, seconds)
         taken = {"operational_g": taken.pop("operational_g"), "market_g": matched.carbon_g, **taken}
         renewable, carbon_free = matched.renewable_j, matched.carbon_free_j
+    elif plan.market_by_location:
+        taken = {**taken, "market_g": taken["operational_g"]}
     if grid.carbon_free is not None:
         bought = carbon_free if carbon_free is not None else np.zeros_like(drawn)
         carbon_free = bought + (drawn - bought) * grid.carbon_free.on_bins(edges_ns)
     stock = None
     if plan.on_site is not None and served is not None and plan.on_site.units.battery is not None:
         per_joule = _grid_rates(plan, drawn, edges_ns, taken.get("market_g"), renewable, carbon_free)
+        stated = plan.on_site.stock
+        if stated is not None and plan.market_by_location:
+            stated = {"market_g": stated["operational_g"], **stated}
         stock = stock_change(
             served,
             plan.on_site.units.battery,
             charging={name: charging for name, (charging, _) in per_joule.items()},
             refilling={name: refilling for name, (_, refilling) in per_joule.items()},
-            stated=plan.on_site.stock,
+            stated=stated,
         )
     if own is not None:
         renewable = own if renewable is None else renewable + own
@@ -127,6 +134,7 @@ def account_site(it_j: Mapping[str, Floats], plan: SitePlan, edges_ns: Ints) -> 
         renewable_j=renewable,
         served=served,
         burnt_g=burnt_g,
+        escaped_g=seconds * plan.escaping_g_per_s if plan.escaping_g_per_s is not None else None,
         stock=stock,
         on_site_carbon=carbon_lines,
         exceeded=exceeded,
@@ -150,6 +158,8 @@ def _grid_rates(
 
     if plan.market is not None and market_g is not None:
         rates["market_g"] = (of_drawn(market_g), plan.market.residual.on_bins(edges_ns))
+    elif plan.market_by_location:
+        rates["market_g"] = rates["operational_g"]
     if renewable_j is not None:
         rates["renewable_j"] = (of_drawn(renewable_j), nothing)
     if carbon_free_j is not None:

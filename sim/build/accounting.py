@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sim.accounting.conventions import Convention, Physical
@@ -13,6 +14,7 @@ from sim.accounting.plan import (
     ByExpectedUtilisation,
     ByTime,
     ByUse,
+    CarbonPrice,
     EmbodiedItem,
     GridPlan,
     PlantItem,
@@ -35,7 +37,8 @@ from sim.signals import Signal
 from sim.signals.grid.mix import IS_A
 from sim.spec.accounting import Accounting, Luccioni2023Convention, ProfileConvention
 from sim.spec.scenario import Scenario
-from sim.spec.site import Place
+from sim.spec.site import Place, Refrigerant
+from sim.units import JULIAN_YEAR_S
 
 with later():
     from sim.accounting.market import Contract, Market
@@ -63,11 +66,15 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
     """How the ledger of a scenario that has passed its checks is priced."""
     scenario, catalog = resolved.scenario, resolved.catalog
     embodied = scenario.accounting.embodied
-    sites = {name: _site(name, place, resolved) for name, place in resolved.places.items()}
+    sites = _by_market({name: _site(name, place, resolved) for name, place in resolved.places.items()})
+    charged = _carbon_price(scenario.accounting)
     plan = AccountingPlan(
         convention=_convention(resolved),
         sites=sites,
-        currency=next((site.grid.currency for site in sites.values() if site.grid.price is not None), None),
+        currency=next(
+            (site.grid.currency for site in sites.values() if site.grid.price is not None),
+            charged.currency if charged is not None else None,
+        ),
         amortization=_amortization(embodied),
         embodied=(
             *_embodied(scenario.accounting, resolved.hardware, catalog, factors_of(embodied)),
@@ -81,11 +88,33 @@ def accounting_plan(resolved: Resolved) -> AccountingPlan:
         },
         phases={phase: tuple(names) for phase, names in scenario.accounting.phases.items()},
         break_even=scenario.accounting.break_even,
+        carbon_price=charged,
     )
     convention = scenario.accounting.convention
     if isinstance(convention, ProfileConvention):
         return under(plan, catalog.convention(convention.profile), convention.given, resolved)
     return plan
+
+
+def _by_market(sites: dict[str, SitePlan]) -> dict[str, SitePlan]:
+    """Where one site says what it bought, those that do not are accounted by location: what no residual mix or contract
+    is given for has the grid's average in the market-based account, too, and both totals hold all sites.
+
+    Source: GHG Protocol, "Scope 2 Guidance", 2015, section 7.1 (all operations by both methods, and those without a
+    market by location) and table 6.3 (the grid's average comes last, where there is no residual mix).
+    """
+    if all(site.market is None for site in sites.values()):
+        return sites
+    return {name: replace(site, market_by_location=site.market is None) for name, site in sites.items()}
+
+
+def _carbon_price(accounting: Accounting) -> CarbonPrice | None:
+    spec = accounting.carbon_price
+    if spec is None:
+        return None
+    sites = frozenset(spec.sites) if spec.sites is not None else None
+    price = spec.price
+    return CarbonPrice(float(price), price.currency, frozenset(spec.scopes), spec.base == "market", sites, price.text)
 
 
 def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
@@ -114,8 +143,17 @@ def _site(name: str, place: Place, resolved: Resolved) -> SitePlan:
         on_site=on_site,
         market=_market(place.grid.market, start_ns) if place.grid.market is not None else None,
         wue_l_per_j=float(place.water.wue) if place.water.wue is not None else None,
+        escaping_g_per_s=_escaping(place.refrigerants) if place.refrigerants is not None else None,
         scarcity=(place.water.scarcity.site, place.water.scarcity.grid) if place.water.scarcity is not None else None,
     )
+
+
+def _escaping(refrigerants: list[Refrigerant]) -> float:
+    """CO2e that escapes, g/s: charge x share lost in a year x GWP.
+
+    Source: IPCC Guidelines for National Greenhouse Gas Inventories, 2006, volume 3, chapter 7, equation 7.13.
+    """
+    return sum(float(one.charge) * float(one.leak) * one.gwp for one in refrigerants) / JULIAN_YEAR_S
 
 
 def _market(spec: market_spec.Market, start_ns: int) -> Market:

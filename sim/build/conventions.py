@@ -184,11 +184,11 @@ def _site(site: SitePlan, profile: terms.ConventionProfile, given: Given) -> Sit
     building, grid = profile.building, site.grid
     if building.kind != "site":
         pue = given.pue if given.pue is not None else building.pue
-        site = replace(site, building=FixedPUE(float(pue) if pue is not None else 1.0))
+        site = replace(site, building=FixedPUE(float(pue) if pue is not None else 1.0), escaping_g_per_s=None)
     if profile.intensity.kind == "stated":
         stated = given.intensity if given.intensity is not None else profile.intensity.intensity
         grid = replace(grid, intensity=Signal.constant(float(stated or 0.0), "g/J"), marginal=None)
-        site = replace(site, market=None)
+        site = replace(site, market=None, market_by_location=False)
     if profile.water.kind != "site":
         wue = given.wue if given.wue is not None else profile.water.wue
         litres = None if wue is None else float(wue)

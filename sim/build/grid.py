@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ with later():
 
 if TYPE_CHECKING:
     from sim.profiles.grids import Fuel
-    from sim.signals.grid.series import Basis
     from sim.spec.grid import (
         Average,
         AverageWater,
@@ -232,48 +231,3 @@ def withdrawal_signal(spec: MixWater, series: GridSeries, *, catalog: Catalog) -
         return weighted(series.mix, factors, unit="L/J", named=spec.factors)
     except InputError:
         return None
-
-
-def mixed_bases(bases: Mapping[str, Basis | None]) -> str | None:
-    """What is wrong where intensities by name (of a site, say) are of both bases; None where they may be combined.
-
-    One whose basis nobody stated, such as a constant, is taken at the user's word.
-
-    >>> mixed_bases({"dallas": "direct", "paris": "life-cycle", "oslo": None})
-    'combines life-cycle (paris) with direct (dallas) intensities; give all on one basis'
-    """
-    by_basis = {
-        basis: sorted(name for name, own in bases.items() if own == basis) for basis in ("life-cycle", "direct")
-    }
-    if not all(by_basis.values()):
-        return None
-    said = " with ".join(f"{basis} ({', '.join(names)})" for basis, names in by_basis.items())
-    return f"combines {said} intensities; give all on one basis"
-
-
-def basis_of(written: Any, catalog: Catalog) -> Basis | None:
-    """The basis of an intensity as plain data of a scenario; None of a quantity, and of what says none.
-
-    >>> basis_of({"kind": "average", "region": "US-IA"}, Catalog()), basis_of("57 gCO2e/kWh", Catalog())
-    ('direct', None)
-    """
-    if not isinstance(written, Mapping):
-        return None
-    if written.get("kind") == "average" and "region" in written:
-        return catalog.region(str(written["region"]))[0].basis
-    factors = written.get("factors")
-    own: Basis | None = catalog.fuels(factors).basis if isinstance(factors, str) else written.get("basis")
-    return own
-
-
-def mixed_among(scenarios: Mapping[str, Mapping[str, Any]], catalog: Catalog) -> str | None:
-    """What is wrong where runs, by name, whose resolved scenarios these are, count carbon on both bases.
-
-    >>> mixed_among({"a": {"site": {"grid": {"intensity": {"kind": "average", "region": "FRA"}}}}}, Catalog())
-    """
-    bases: dict[str, Basis | None] = {}
-    for name, scenario in scenarios.items():
-        sites = scenario.get("sites") or {"": scenario.get("site") or {}}
-        for place, site in sites.items():
-            bases[f"{name} {place}".strip()] = basis_of((site.get("grid") or {}).get("intensity"), catalog)
-    return mixed_bases(bases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.build.conventions import convention_profile, given_problems, sides
+from sim.build.plates import standing
 from sim.build.resolved import Resolved
 from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
@@ -35,8 +36,11 @@ def convention_problems(resolved: Resolved) -> Iterator[tuple[KeyPath, str]]:
         what = f"'{name}' counts no making of machines, so that there is nothing to break even with; leave it out"
         yield ("accounting", "break_even"), what
     needs = profile.intensity.kind
+    unbought = all(place.grid.market is None for place in resolved.places.values())
     for site, place in resolved.places.items():
-        if needs in ("market", "marginal") and getattr(place.grid, needs) is None:
+        # without a market a site is counted by location where another has one; without machines it needs none
+        lacks = unbought if needs == "market" else needs == "marginal" and place.grid.marginal is None
+        if lacks and (len(resolved.places) == 1 or any(True for _ in standing(resolved, site))):
             yield WHERE, f"'{name}' counts the {needs} carbon of a kWh, and {site} has no grid.{needs}"
         if place.on_site and (profile.building.kind != "site" or needs == "stated"):
             yield (

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sim.build.grid import ewif_signal, grid_series, mixed_bases
+from sim.build.grid import ewif_signal, grid_series
 from sim.build.resolved import Resolved
 from sim.build.weather import sky, weather_series
 from sim.checks.named_profiles import faults
@@ -18,6 +18,7 @@ from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.later import later
 from sim.paths import joined
+from sim.profiles.bases import mixed_bases
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.grid.series import Basis
@@ -125,6 +126,13 @@ class _FileCheck:
         for at, currency in self._currencies.items():
             if currency != first:
                 self._complain(at, f"is in {currency}, and another site's in {first}; give all prices in one currency")
+        accounting = self._parts.accounting
+        price = (
+            accounting.carbon_price.price if accounting is not None and accounting.carbon_price is not None else None
+        )
+        if price is not None and self._currencies and price.currency != first:
+            message = f"is in {price.currency}, and that of energy in {first}; give all prices in one currency"
+            self._complain(("accounting", "carbon_price", "price"), message)
 
     def factors(self) -> None:
         """Carbon per part of one's own."""

@@ -13,6 +13,7 @@ from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
 from sim.checks import above_tdp
 from sim.checks.campaigns import intensities_outside, many_start
+from sim.checks.carbon_price import carbon_price_problems
 from sim.checks.conventions import convention_problems
 from sim.checks.denoising import pictures_fit
 from sim.checks.fabric import fabrics_fit
@@ -82,6 +83,7 @@ def crosscheck(
         intensities_outside(resolved),
         devices_are_made(resolved),
         convention_problems(resolved),
+        carbon_price_problems(resolved),
     ]
     if not priced_only:
         checks += _of_what_runs(resolved.of_run, document, kernel_tables=activity_files)

@@ -247,8 +247,6 @@ def compare(
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return
-    from sim.build.grid import mixed_among
-    from sim.profiles.catalog import Catalog
     from sim.report.changed import ABSENT, NAMING, changes
     from sim.report.work import basis
     from sim.results.tables import comparison_tables
@@ -261,11 +259,8 @@ def compare(
             "these runs did unlike work, and whole runs were subtracted; 'coldaisle report' says on which basis they "
             "can be compared, per unit of work or not at all"
         )
-    mixed = mixed_among(
-        {str(folder): run.scenario for folder, run in zip(folders, (first, *others), strict=True)}, Catalog()
-    )
-    if mixed is not None:
-        tell(f"their carbon cannot be subtracted: the comparison {mixed}")
+    if comparison.unlike_carbon:
+        tell(comparison.unlike_carbon)
     suggest(f"coldaisle report {shlex.join(map(str, folders))}")
 
 

@@ -147,12 +147,15 @@ def pareto(
 ) -> None:
     """Show the points of a study that no other beats in every result."""
     from sim.results.files import to_json
+    from sim.study.sweep.folder import manifest_of
     from sim.study.sweep.front import Goal, front_of, refuse_bad_target
-    from sim.study.sweep.tables import front_tables
+    from sim.study.sweep.tables import front_tables, unlike_carbon
 
     if out is not None:
         refuse_bad_target(out)
     front = front_of(folder, [Goal.read(text) for text in over or []])
+    for line in unlike_carbon(manifest_of(folder)):
+        tell(line)
     if out is not None:
         front.write(out)
         tell(f"written to {out}")

@@ -92,6 +92,8 @@ def optimize(
     as_json: JsonOption = False,
 ) -> None:
     """Search for the least of a result within limits."""
+    from sim.profiles.bases import unlike_points
+    from sim.profiles.catalog import Catalog
     from sim.results.files import to_json
     from sim.results.searched import search_tables
     from sim.spec.search import load_search
@@ -122,6 +124,8 @@ def optimize(
             tell(f"{kept} and kept; go on with\n  {shlex.join(words)}")
         raise
     overwrite(shown)
+    for line in unlike_points(asked.spec.optimize.over, Catalog()):
+        tell(line)
     if as_json:
         sys.stdout.write(to_json(found))
     else:

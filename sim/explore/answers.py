@@ -144,7 +144,8 @@ def sees_its_sites(scenario: Scenario) -> bool:
 
 def compared(base: Results, answer: Results) -> dict[str, Any]:
     """An answer beside what it changes, as plain data: the four numbers, a sentence, and every difference."""
-    (_, differences, carbon, _), *_ = Comparison.of(base, [answer]).others
+    comparison = Comparison.of(base, [answer])
+    (_, differences, carbon, _), *_ = comparison.others
     rows = [
         {"path": one.path, "cells": one.cells, "base": one.first, "answer": one.other, "change": one.change}
         for one in differences
@@ -154,7 +155,8 @@ def compared(base: Results, answer: Results) -> dict[str, Any]:
         "numbers": [_number(base.summary, answer.summary, one) for one in _told(answer.summary)],
         "sentence": sentence(answer),
         "differences": rows,
-        "remark": "" if isclose(carbon.low, carbon.high, rel_tol=ALIKE) else carbon.remark,
+        "remark": comparison.unlike_carbon
+        or ("" if isclose(carbon.low, carbon.high, rel_tol=ALIKE) else carbon.remark),
         **intervals(answer),
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,16 +50,18 @@ class Row(NamedTuple):
 
 def rows(run: Run) -> list[Row]:
     """The whole table, in the order of the scopes."""
-    unbought = [name for name, account in run.sites.items() if "scope_2_market" not in account["carbon_kg"]["scopes"]]
-    some = len(unbought) < len(run.sites)
+    rules = {rule.partition(":")[0]: rule for rule in run.summary["boundary"].get("market_based", ())}
     table = [
-        *_scopes(ALL, run.summary, "", unbought if some else []),
+        *_scopes(ALL, run.summary, "", "; ".join(rules.values())),
         *_scope_3(run.summary),
         *_indicators(ALL, run.summary, ""),
+        *_charged(ALL, run.summary, ""),
     ]
     if len(run.sites) > 1:
         for site, account in run.sites.items():
-            table += [*_scopes(site, account, f"sites.{site}."), *_indicators(site, account, f"sites.{site}.")]
+            at = f"sites.{site}."
+            table += [*_scopes(site, account, at, rules.get(site, "")), *_indicators(site, account, at)]
+            table += _charged(site, account, at)
     return [_with_interval(row, run.summary) for row in table]
 
 
@@ -78,21 +80,28 @@ def _with_interval(row: Row, summary: Mapping[str, Any]) -> Row:
     return row
 
 
-def _scopes(site: str, account: Mapping[str, Any], at: str, unbought: Sequence[str] = ()) -> Iterator[Row]:
-    """Scopes 1 and 2; ``unbought`` are the sites that do not say what they bought, where others do."""
+def _scopes(site: str, account: Mapping[str, Any], at: str, rule: str) -> Iterator[Row]:
+    """Scopes 1 and 2; ``rule`` says which factor stands in where a site does not say what it bought and others do."""
     scopes = account["carbon_kg"]["scopes"]
     where = f"{SUMMARY}: {at}carbon_kg.scopes"
-    yield Row(site, "1", "", "fuel burnt on site", scopes["scope_1"], "kg CO2e", f"{where}.scope_1")
-    yield Row(site, "1", "", "refrigerants that escape", None, "kg CO2e", "", "not modelled")
+    escaped, named, note = account["carbon_kg"].get("refrigerants"), f"{at}carbon_kg.refrigerants", ""
+    partly = account.get("known_in_part", {}).get("carbon_kg.refrigerants")
+    if partly is not None:
+        escaped, named = partly["known"], 'known_in_part."carbon_kg.refrigerants".known'
+        note = f"of {', '.join(partly['sites'])} alone: give {', '.join(partly['give'])}"
+    elif escaped is None:
+        note = "not known: give refrigerants of the site"
+    less = f" - {named}" if escaped is not None else ""
+    burnt = scopes["scope_1"] - (escaped or 0.0)
+    yield Row(site, "1", "", "fuel burnt on site", burnt, "kg CO2e", f"{where}.scope_1{less}")
+    source = f"{SUMMARY}: {named}" if escaped is not None else ""
+    yield Row(site, "1", "", "refrigerants that escape", escaped, "kg CO2e", source, note)
     location = scopes["scope_2_location"]
     yield Row(site, "2", "location-based", "electricity", location, "kg CO2e", f"{where}.scope_2_location")
     market = scopes.get("scope_2_market")
-    at_those = f" at {', '.join(unbought)}" if unbought else ""
-    asked = f"sites.{unbought[0]}.grid.market" if unbought else "site.grid.market"
-    note = "" if market is not None else f"not known{at_those}: give {asked} (residual mix and contracts)"
-    yield Row(
-        site, "2", "market-based", "electricity", market, "kg CO2e", f"{where}.scope_2_market" if not note else "", note
-    )
+    note = rule if market is not None else "not known: give grid.market of its site (residual mix and contracts)"
+    source = f"{where}.scope_2_market" if market is not None else ""
+    yield Row(site, "2", "market-based", "electricity", market, "kg CO2e", source, note)
     if site != ALL:
         yield Row(site, "3", "total", "", scopes["scope_3"], "kg CO2e", f"{where}.scope_3")
 
@@ -161,6 +170,14 @@ def _indicators(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]
             factor = "carbon of a kWh drawn, by location, over the run"
             terms = f"{at}carbon_kg.scopes.scope_2_location / {at}{part}.{name}"
             yield Row(site, "", "beside the scopes", factor, emitted / value, "kg CO2e/kWh", f"{SUMMARY}: {terms}")
+
+
+def _charged(site: str, account: Mapping[str, Any], at: str) -> Iterator[Row]:
+    """What a price of carbon asks, where the scenario has one: no emission, and of the scopes that it names alone."""
+    cost = account["cost"]
+    if "carbon" in cost:
+        item = f"price of carbon: {cost['carbon_basis']}"
+        yield Row(site, "", "beside the scopes", item, cost["carbon"], cost["currency"], f"{SUMMARY}: {at}cost.carbon")
 
 
 def as_csv(run: Run) -> str:

@@ -38,11 +38,13 @@ RATES = ("pue", "grid/carbon-intensity", "wue")
 def manifest(run: Run) -> dict[str, Any]:
     """The manifest as plain data."""
     sci = bool(run.summary["kpi"].get("sci_g_per_unit"))
-    wet = "onsite" in run.summary["water_l"]
+    wet = "onsite" in run.summary["water_l"]  # of all; a component of a site that tells its own has it in any case
+    some = any("onsite" in account["water_l"] for account in run.sites.values())
     tree: dict[str, Any] = {}
     for site, account in run.sites.items():
         shares = [share for share in run.shares if share.site == site]
-        children = {one_line(share.workload): _component(run, share, account, sci=sci, wet=wet) for share in shares}
+        own = "onsite" in account["water_l"]
+        children = {one_line(share.workload): _component(run, share, account, sci=sci, wet=own) for share in shares}
         tree[one_line(site)] = {"children": children}
     metrics = ["energy-it", "energy", "carbon-operational", "carbon-embodied", "carbon"]
     metrics += ["water-onsite"] if wet else []
@@ -52,7 +54,7 @@ def manifest(run: Run) -> dict[str, Any]:
         "description": f"{run.generator}, scenario {run.identity}, {run.start} to {run.end}",
         "tags": {"kind": "software", "category": "data-center"},
         "aggregation": {"metrics": metrics, "type": "both"},
-        "initialize": {"plugins": _plugins(sci=sci, wet=wet)},
+        "initialize": {"plugins": _plugins(sci=sci, wet=some)},
         "tree": {"children": tree},
     }
 

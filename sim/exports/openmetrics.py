@@ -32,12 +32,14 @@ WORDS = {
     r"gpu_hours(?=_|$)": "gpuhours",
     r"_gb(?=_|$)": "_gbytes",
     r"_count$": "_number",
+    r"_total$": "_of_all",
 }
-"""What the rules of Prometheus for names take for a short form, or for a part of a histogram."""
+"""What the rules of Prometheus for names take for a short form, for a counter, or for a part of a histogram."""
 LABELS = {
     "serving": "service", "jobs": "workload", "batch": "workload", "split": "workload", "sites": "site",
     "by_component": "component", "overhead_by_component": "component", "by_workload": "workload",
     "embodied_by_workload": "workload", "by_state": "state", "operational_by_state": "state", "intervals": "quantity",
+    "known_in_part": "quantity", "carbon_by_scope": "scope",
     "federated": "workload", "campaigns": "workload", "methods": "method", "onsite_by_use": "use", "routes": "route",
     "policies": "policy", "requests": "workload", "ttft_s": "workload", "e2e_s": "workload", "egress_cost": "currency",
 }  # fmt: skip

@@ -109,6 +109,7 @@ AMOUNTS = {
     "water_l": _real("water on site and off", "L", may_lack=True),
     "embodied_l": _real("embodied water", "L", may_lack=True),
     "cost": _real("energy cost, in the currency of the summary", may_lack=True),
+    "carbon_cost": _real("carbon cost, in the currency of the summary", may_lack=True),
 }
 
 Columns = Mapping[str, Column]

@@ -128,6 +128,7 @@ def boundary(told: Mapping[str, Any]) -> list[str]:
         named = ", ".join(f"{name.replace('_', ' ')} {number(kwh)} kWh" for name, kwh in left_out.items())
         lines.append(f"Metered ({number(told['metered_it_kwh'])} kWh in all) but not counted: {named}.")
     lines += [f"Of what is stored, {rule}." for rule in told.get("stored_energy", [])]
+    lines += [f"Market-based, {rule}." for rule in told.get("market_based", [])]
     for node, reasons in told.get("not_metered", {}).items():
         lines += [f"Not metered in {node}: {part}, because {why}." for part, why in reasons.items()]
     return [*lines, f"Not modelled: {', '.join(told['not_modelled'])}."]

@@ -14,7 +14,7 @@ from sim.report.charts.distributions import curves_chart, kept, objectives
 from sim.report.charts.look import SERIES
 from sim.report.charts.overlaid import over_time
 from sim.report.charts.times import Axis
-from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, outside, water_path
+from sim.report.headline import CARBON, COST, COSTS, ENERGY, PER_UNIT, cost_path, outside, water_path
 from sim.report.many import Many, Row, fitting, grid, said, signed, spread
 from sim.report.page import Section, page
 from sim.report.parts import figure, folded, items, note, table, tabs, text, text_of_prose, zoom_bar
@@ -62,7 +62,13 @@ def _lead(many: Many) -> str:
         told = f'<div class="warn" role="note">{items([many.basis.says])}</div>'
     else:
         told += note(many.basis.says)
+    unlike = many.comparison.unlike_carbon
+    told += f'<div class="warn" role="note">{items([_sentence(unlike)])}</div>' if unlike else ""
     return f'<ul class="chips">{chips}</ul>{told}'
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _place(folder: str, name: str) -> str:
@@ -137,7 +143,10 @@ def _headline(many: Many) -> str:
         ("carbon", "Carbon", CARBON, "kg"),
     ]
     asked += [("water", "Water", water, "L")] if water is not None else []
-    asked += [("cost", "Cost of energy", COST, currency)] if currency else []
+    priced = {cost_path(summary) for summary in summaries}
+    cost = priced.pop() if len(priced) == 1 else COST  # of energy, where only some price carbon
+    if currency and all(value_in(summary, (*cost.split("."),)) is not None for summary in summaries):
+        asked.append(("cost", COSTS[cost], cost, currency))
     drawn = []
     for name, title, path, unit in asked:
         keys = (*path.split("."),)

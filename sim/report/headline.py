@@ -9,6 +9,7 @@ from sim.accounting.conventions import UNALLOCATED
 from sim.report.parts import exact, text_of_prose
 from sim.report.sure import Sure
 from sim.results.catalogue.quantity import value_in
+from sim.results.environment import in_part, label_of
 from sim.results.formats import HOUR_S, gram_mass, hours, number, share
 from sim.results.model_error import per_it_kwh
 from sim.results.results import Results
@@ -16,6 +17,8 @@ from sim.results.work import units_done
 from sim.units import G_PER_KG, J_PER_KWH
 
 ENERGY, CARBON, COST = "energy_kwh.facility", "carbon_kg.total", "cost.energy"
+COSTS = {"cost.total": "Cost of energy and carbon", COST: "Cost of energy", "cost.carbon": "Cost of carbon"}
+"""What a run costs, by what of it is priced: the first that is there."""
 WATER, PER_UNIT = "water_l.total", "kpi.sci_g_per_unit"
 """What every page tells first, as paths of the summary: the four numbers, and carbon per unit of work."""
 WATER_WORDS = {
@@ -103,9 +106,19 @@ def big(summary: Mapping[str, Any]) -> list[Big]:
     if water is not None:
         told.append(Big("Water" if water == WATER else f"Water, {WATER_WORDS.get(water, water)}", water, volume))
     if cost:
-        currency = str(cost["currency"])
-        told.append(Big("Cost of energy", COST, lambda value: f"{number(value)} {currency}"))
+        path = cost_path(summary)
+        told.append(Big(COSTS[path], path, lambda value: money(summary, value)))
     return told
+
+
+def cost_path(summary: Mapping[str, Any]) -> str:
+    """Where the summary has what all that is priced costs; that of energy, where nothing is."""
+    return next((path for path in COSTS if path.partition(".")[2] in (summary.get("cost") or {})), COST)
+
+
+def money(summary: Mapping[str, Any], amount: float) -> str:
+    """An amount in the currency of a run's costs."""
+    return f"{number(amount)} {summary['cost']['currency']}"
 
 
 def numbers(results: Results, drawn: Mapping[str, Any] | None = None, folder: str = "DIR") -> str:
@@ -118,11 +131,22 @@ def numbers(results: Results, drawn: Mapping[str, Any] | None = None, folder: st
         f"embodied {carbon_mass(carbon['embodied'])}{_by_market(carbon)}",
     }
     if water is not None:
-        remarks[water] = _kinds_of_water(summary)
+        remarks[water] = "; ".join(filter(None, [_kinds_of_water(summary), _partly(summary, "water_l")]))
+    costs = summary.get("cost") or {}
+    if costs:
+        remarks[cost_path(summary)] = _partly(summary, "cost")
+    if "carbon" in costs:
+        energy_too = ""
+        if "energy" in costs:
+            energy_too = f"energy {money(summary, costs['energy'])}, carbon {money(summary, costs['carbon'])}: "
+        said = f"{energy_too}{costs['carbon_basis']}"
+        remarks[cost_path(summary)] = "; ".join(filter(None, [said, _partly(summary, "cost")]))
     boxes = {one.path: _box(summary, one, work, remarks.get(one.path, ""), sure) for one in big(summary)}
     missing = {
-        water or WATER: _absent("Water", "Give site.water.wue or a plant, and site.water.ewif."),
-        COST: _absent("Cost of energy", "Give site.grid.price."),
+        water or WATER: _absent(
+            "Water", _partly(summary, "water_l") or "Give site.water.wue or a plant, and site.water.ewif."
+        ),
+        cost_path(summary): _absent("Cost of energy", _partly(summary, "cost") or "Give site.grid.price."),
     }
     told = "".join(({ENERGY: "", CARBON: ""} | missing | boxes).values())
     return f'<dl class="big">{told}</dl>{sure.below(folder)}'
@@ -188,6 +212,17 @@ def _with_models(summary: Mapping[str, Any], one: Big, sure: Sure) -> str:
     if ends is None:
         return ""
     return f"{one.shown(ends[0])} to {one.shown(ends[1])} with the models' error ({100 * sure.models.chance:.0f} %)"
+
+
+def _partly(summary: Mapping[str, Any], part: str) -> str:
+    """What is known of totals that some sites lack a number for, and what these lack."""
+    known = (summary.get("known_in_part") or {}).items()
+    told = [
+        f"{label_of(path)} {in_part(one)} at {', '.join(one['sites'])} alone: give {', '.join(one['give'])}"
+        for path, one in known
+        if path.partition(".")[0] == part
+    ]
+    return "; ".join(told)
 
 
 def _absent(what: str, remark: str) -> str:

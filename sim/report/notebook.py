@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.profiles.bases import unlike_points
+from sim.profiles.catalog import Catalog
 from sim.report.chart import Chart
 from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, WATER, numbers, sentence
 from sim.report.page import page, styles
@@ -141,7 +143,7 @@ def results_html(results: Results) -> str:
 
 def comparison_html(comparison: Comparison) -> str:
     """Each other run beside the first: the largest differences, and what can be said of carbon."""
-    parts = [f"<p>{text_of_prose(f'Each against {comparison.names[0]}.')}</p>"]
+    parts = [f"<p>{text_of_prose(f'Each against {comparison.names[0]}.')}</p>", note(comparison.unlike_carbon)]
     for name, differences, change, _ in comparison.others:
         told = sorted((one for one in differences if one.relative), key=lambda one: -abs(one.relative or 0.0))
         rows = [one.cells for one in told[:MOST_ROWS]]
@@ -167,7 +169,8 @@ def study_html(study: StudyResults) -> str:
     said = f"{points.num_rows:,} point{'s' if points.num_rows != 1 else ''}: {statuses}."
     order = "" if CARBON not in there else "Least carbon first; all columns are in frame()."
     grid = table([name.removeprefix("axis.") for name in shown], rows) if rows else ""
-    return _whole(str(study.study["name"]), f"<p>{text_of_prose(said)}</p>", grid, note(order))
+    unlike = "; ".join(unlike_points(study.study["study"].get("axes") or {}, Catalog()))
+    return _whole(str(study.study["name"]), f"<p>{text_of_prose(said)}</p>", grid, note(order), note(unlike))
 
 
 def _cell(value: Any) -> str:

@@ -15,6 +15,7 @@ from sim.report.parts import figure, folded, items, note, table, tabs, text_of_p
 from sim.report.points import MOST_POINTS, Floats, Parameter, Points, Result
 from sim.results.files import to_yaml
 from sim.results.formats import number
+from sim.study.sweep.tables import unlike_carbon
 from sim.study.sweep.tradeoffs import pareto_front
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _lead(points: Points, goals: Sequence[Result], done: int) -> str:
         left = note(
             f"The page carries {len(points.numbers):,} of {done:,} points: those on the front and evenly chosen others."
         )
-    return f'<p class="lede">{text_of_prose(f"{told}.{best}")}</p>{left}{note(description)}'
+    unlike = [f"{words[0].upper()}{words[1:]}." for words in unlike_carbon(points.study)]
+    warned = f'<div class="warn" role="note">{items(unlike)}</div>' if unlike else ""
+    return f'<p class="lede">{text_of_prose(f"{told}.{best}")}</p>{warned}{left}{note(description)}'
 
 
 CONTROLS = '<div id="controls" class="controls" hidden></div>'

@@ -22,7 +22,7 @@ RESTS = {
     "energy_kwh": (".facility.pue",),
     "carbon_kg": (".grid.intensity", ".facility.pue", "accounting.gpu_lifetime", "accounting.server_lifetime"),
     "water_l": (".water.wue", ".water.ewif"),
-    "cost": (".grid.price",),
+    "cost": (".grid.price", "carbon_price.price"),
 }
 """What of a scenario each of the four numbers follows from, beside the watts and seconds of profiles."""
 MOST_NAMED = 8

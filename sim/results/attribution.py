@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from sim.accounting.attribution import Word
 from sim.accounting.footprint import QUANTITIES
+from sim.accounting.known import Known
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
 from sim.errors import InputError
 from sim.later import later
 from sim.results.catalogue import grid
-from sim.results.catalogue.accounts import SHARERS
+from sim.results.catalogue.accounts import MONEY, SHARERS
 from sim.results.columns import numbers, texts
 from sim.results.formats import Grid
 from sim.units import G_PER_KG, J_PER_KWH
@@ -104,50 +105,50 @@ def _floats(table: pa.Table, name: str) -> Floats:
     return np.asarray(table[name].to_numpy(), dtype=np.float64)
 
 
-def known_of(plan: AccountingPlan) -> Mapping[str, tuple[tuple[str, ...], float]]:
-    """What is told of shares under a plan, by name: the quantities that it sums, and what one of its units is of
-    them."""
-    sites = plan.sites.values()
+def told_of(known: Known) -> Mapping[str, tuple[tuple[str, ...], float]]:
+    """What is told of shares, by name: the quantities that it sums, and what one of its units is of them."""
     told: dict[str, tuple[tuple[str, ...], float]] = {
         "energy_kwh": (("energy_j",), J_PER_KWH),
         "operational_kg": (("operational_g",), G_PER_KG),
         "embodied_kg": (("embodied_g",), G_PER_KG),
         "carbon_kg": (("operational_g", "embodied_g"), G_PER_KG),
     }
-    if all(site.market is not None for site in sites):
+    if "market_g" in known:
         told["operational_market_kg"] = (("market_g",), G_PER_KG)
-    if all(site.grid.marginal is not None for site in sites):
+    if "marginal_g" in known:
         told["marginal_effect_kg"] = (("marginal_g", "scope1_g"), G_PER_KG)
-    onsite, offsite = all(s.onsite_water_known for s in sites), all(s.grid.water is not None for s in sites)
+    onsite, offsite = "onsite_l" in known, "offsite_l" in known
     if onsite:
         told["onsite_l"] = (("onsite_l",), 1.0)
     if offsite:
         told["offsite_l"] = (("offsite_l",), 1.0)
     if onsite and offsite:
         told["water_l"] = (("onsite_l", "offsite_l"), 1.0)
-    if plan.embodied_water_known:
+    if "embodied_l" in known:
         told["embodied_l"] = (("embodied_l",), 1.0)
-    if all(site.grid.price is not None for site in sites):
+    if "cost" in known:
         told["cost"] = (("cost",), 1.0)
+    if "carbon_cost" in known:
+        told["carbon_cost"] = (("carbon_cost",), 1.0)
     return told
 
 
-def _told(values: Floats, plan: AccountingPlan) -> dict[str, Floats]:
+def _told(values: Floats, known: Known) -> dict[str, Floats]:
     """What is told of some (n, ``QUANTITIES``), by name (n,)."""
     return {
         name: np.asarray(sum(values[:, QUANTITIES.index(one)] for one in quantities) / unit)
-        for name, (quantities, unit) in known_of(plan).items()
+        for name, (quantities, unit) in told_of(known).items()
     }
 
 
-def attribution_table(found: Attribution, plan: AccountingPlan) -> pa.Table:
+def attribution_table(found: Attribution) -> pa.Table:
     """A row for each job that ever held anything, with all that it answers for."""
     labels, n = found.labels, len(found.jobs)
     columns: dict[str, pa.Array] = {"row": numbers(labels.row[found.jobs])}
     for word in WHOSE:
         columns[word] = _named(getattr(labels, word)[found.jobs], labels.names[word])
     columns["it_kwh"] = numbers(found.it_j[:n] / J_PER_KWH)
-    return pa.table(columns | {name: numbers(column) for name, column in _told(found.values[:n], plan).items()})
+    return pa.table(columns | {name: numbers(column) for name, column in _told(found.values[:n], found.known).items()})
 
 
 def attribution_summary(found: Attribution, plan: AccountingPlan) -> dict[str, Any]:
@@ -159,14 +160,14 @@ def attribution_summary(found: Attribution, plan: AccountingPlan) -> dict[str, A
     if plan.currency is not None:
         summary["currency"] = plan.currency
     for word in get_args(Word):
-        summary[f"by_{word}"] = _largest(found.by(word), plan)
-    nobody = _told(found.unallocated[None, :], plan)
+        summary[f"by_{word}"] = _largest(found.by(word), found.known)
+    nobody = _told(found.unallocated[None, :], found.known)
     summary["unallocated"] = {name: float(column[0]) for name, column in nobody.items()}
     return summary
 
 
-def _largest(shares: Shares, plan: AccountingPlan) -> list[dict[str, Any]]:
-    told = {"it_kwh": shares.it_j / J_PER_KWH, **_told(shares.values, plan)}
+def _largest(shares: Shares, known: Known) -> list[dict[str, Any]]:
+    told = {"it_kwh": shares.it_j / J_PER_KWH, **_told(shares.values, known)}
     order = sorted(range(len(shares.names)), key=lambda i: (-told["energy_kwh"][i], shares.names[i]))
     rows = [
         {
@@ -193,7 +194,7 @@ def attribution_grids(summary: Mapping[str, Any]) -> list[Grid]:
             shown = [*rows[:MOST_ROWS], *_others(rows[MOST_ROWS:])]
             header, lines = _filled(grid(word, {row["name"]: row for row in shown}))
             money = found.get("currency")
-            tables.append(([f"{name}, {money}" if name == "cost" and money else name for name in header], lines))
+            tables.append(([f"{name}, {money}" if name in MONEY and money else name for name in header], lines))
     return tables
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sim.profiles.bases import mixed_among
+from sim.profiles.catalog import Catalog
 from sim.results.catalogue import (
     COMPARED,
     COMPARED_JOBS,
@@ -126,7 +128,8 @@ class Comparison:
 
     ``differences`` holds for each other run its quantities, in the summary's units; ``carbon_changes`` the change of
     total carbon over the range of embodied carbon, kg; ``intervals`` those over common draws, by path;
-    ``model_changes`` how far energy and carbon may change otherwise because models err.
+    ``model_changes`` how far energy and carbon may change otherwise because models err. ``unlike_carbon`` says why
+    carbon cannot be subtracted, where intensities of the runs are on unlike bases.
 
     >>> import sim
     >>> paper = sim.run("bloom-training")
@@ -141,17 +144,23 @@ class Comparison:
     carbon_changes: tuple[Range, ...]
     intervals: tuple[Mapping[str, DifferenceInterval], ...]
     model_changes: tuple[tuple[ModelChange, ...], ...]
+    unlike_carbon: str = ""
 
     @classmethod
     def of(cls, first: Results, others: Sequence[Results]) -> Comparison:
         """Compares each of ``others`` (at least one) with ``first``."""
         runs = (first, *others)
+        called = [str(run.scenario["name"]) for run in runs]
+        if len({*called}) < len(called):
+            called = [f"{i}. {name}" for i, name in enumerate(called, 1)]
+        mixed = mixed_among({name: run.scenario for name, run in zip(called, runs, strict=True)}, Catalog())
         return cls(
             names=tuple(str(run.scenario["name"]) for run in runs),
             differences=tuple(tuple(_differences(first.summary, other.summary)) for other in others),
             carbon_changes=tuple(_carbon_change(first, other) for other in others),
             intervals=tuple(common_draws(first.draw_table, other.draw_table) for other in others),
             model_changes=tuple(tuple(model_changes(first, other)) for other in others),
+            unlike_carbon=f"their carbon cannot be subtracted: the comparison {mixed}" if mixed is not None else "",
         )
 
     def _repr_html_(self) -> str:
@@ -168,6 +177,7 @@ class Comparison:
         """The comparison as plain data, for ``--json``."""
         return {
             "first": self.names[0],
+            **({"unlike_carbon": self.unlike_carbon} if self.unlike_carbon else {}),
             "others": [
                 {
                     "name": name,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sim.results.catalogue import ACCOUNTS, Quantity, columns_of, grid
+from sim.results.catalogue import ACCOUNTS, Quantity, columns_of, grid, quantity_at
 from sim.results.catalogue.accounts import SITES
 from sim.results.catalogue.activity import ROUTES
-from sim.results.catalogue.quantity import value_in
+from sim.results.catalogue.quantity import FORMS, value_in
 from sim.results.formats import Grid, kilowatt_hours, mass, number, seconds, share
 
 
@@ -29,6 +29,8 @@ def account_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from rows
         if table.path == "stored_energy":
             yield from _stored_rows(summary)
+        if table.path == "known_in_part.*":
+            yield from _known_rows(summary)
 
 
 def _texts(summary: Mapping[str, Any], one: Quantity) -> Iterator[str]:
@@ -56,6 +58,25 @@ def _stored_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         carbon = stored["carbon_kg"]["operational_location"]
         cost = f", {number(stored['cost']['energy'])} {stored['cost']['currency']}" if "cost" in stored else ""
         yield f"{label} (in the totals)", f"{kilowatt_hours(kwh)}, {mass(carbon)}{cost}"
+
+
+def _known_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of totals that some sites lack a number for: what the others came to, and what is missing where."""
+    for path, part in (summary.get("known_in_part") or {}).items():
+        yield f"{label_of(path)} of {', '.join(part['sites'])} alone", in_part(part)
+        lacks = f"{', '.join(part['lacking'])} lack{'s' if len(part['lacking']) == 1 else ''} it"
+        yield f"  no total: {lacks}", f"give {part['give'][0]}{' and so on' if len(part['give']) > 1 else ''}"
+
+
+def label_of(path: str) -> str:
+    """What people call a quantity of the summary."""
+    quantity = quantity_at(path)
+    return quantity.label if quantity is not None else path
+
+
+def in_part(part: Mapping[str, Any]) -> str:
+    """What is known of a total, in its unit."""
+    return FORMS.get(part["unit"], lambda value: f"{number(value)} {part['unit']}")(part["known"])
 
 
 def component_grid(

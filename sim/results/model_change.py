@@ -16,7 +16,7 @@ from sim.results.formats import mass, number
 from sim.results.model_error import NOTHING, ModelError, Reach, Term, model_error, per_it_kwh
 from sim.results.results import Results
 
-TOLD = tuple(one for one in COMPARED if one.path.endswith((".facility", ".total")))
+TOLD = tuple(one for one in COMPARED if one.always and one.path.endswith((".facility", ".total")))
 """Energy of the whole, and its carbon."""
 
 

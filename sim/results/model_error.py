@@ -215,6 +215,8 @@ def per_it_kwh(summary: Mapping[str, Any], path: str) -> float:
     """What a kWh of IT energy adds to a number of a summary: of all of it but what is embodied; 0 without energy."""
     part, it_kwh = path.removesuffix(".total"), float(summary["energy_kwh"]["it"])
     embodied = float(summary[part].get("embodied", 0.0)) if part in summary else 0.0
+    if part == "cost":  # of which a price of carbon may be of making, too
+        embodied = float(summary[part].get("carbon_by_scope", {}).get("scope_3", 0.0))
     return (float(value_in(summary, (*path.split("."),))) - embodied) / it_kwh if it_kwh else 0.0
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from sim.results.formats import number
+from sim.results.formats import number, percent
 from sim.results.tables import plain_table
 
 
@@ -35,4 +35,18 @@ def search_tables(name: str, found: Mapping[str, Any]) -> RenderableType:
     table.add_section()
     for path, value in shown["results"].items():
         table.add_row(path, number(value))
-    return Group(Text(heading, style="bold"), table, Text(counted, style="dim"))
+    missed = [Text(line, style="yellow") for line in _missed(found, len(trials) - len(failed))]
+    return Group(Text(heading, style="bold"), *missed, table, Text(counted, style="dim"))
+
+
+def _missed(found: Mapping[str, Any], ran: int) -> Iterator[str]:
+    """Which limits bind: by how much the nearest trial misses each, and whether any trial keeps it at all."""
+    for one in found["missed"]:
+        by = number(one["excess"])
+        share = f" ({percent(one['excess_share'])} of it)" if one["excess_share"] != one["excess"] else ""
+        said = f"it misses {one['limit']} by {by}{share}, with {number(one['value'])}"
+        if not one["kept_by"]:
+            best = f"the nearest to it is {number(one['nearest_value'])}, in trial {one['nearest_trial']}"
+            yield f"{said}; none of {ran} trials keeps it: {best}"
+        else:
+            yield f"{said}; {one['kept_by']} of {ran} trials keep it, and miss another"

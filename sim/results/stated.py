@@ -108,6 +108,8 @@ def _deciding(scenario: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         (f"{path}.{part}.{name}", site.get(part), name) for path, site in _sites(scenario) for part, name in OF_SITE
     ]
     places += [(f"accounting.{name}", scenario.get("accounting"), name) for name in OF_ACCOUNTING]
+    charged = as_mapping((as_mapping(scenario.get("accounting")) or {}).get("carbon_price"))
+    places += [("accounting.carbon_price.price", charged, "price")]
     for path, within, name in places:
         value = (as_mapping(within) or {}).get(name)
         if value is not None and not nested(value):

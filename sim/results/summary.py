@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sim.accounting.carbon_price import grams_due
 from sim.accounting.fold import fold
 from sim.accounting.footprint import OUTSIDE_PARTS, Footprint, Name, Part
 from sim.accounting.indicators import exceeded_limits, indicators
-from sim.accounting.ledger import DEVICES, OUTSIDE, Key, Ledger
-from sim.accounting.plan import AccountingPlan, SitePlan, Told
+from sim.accounting.known import Known, known_of
+from sim.accounting.ledger import Key, Ledger
+from sim.accounting.plan import AccountingPlan, CarbonPrice, Told
 from sim.accounting.site import SiteAccount
 from sim.accounting.stock import STORED
+from sim.results.boundary import boundary_of, known_in_part
 from sim.results.project import project_summary
 from sim.units import G_PER_KG, J_PER_KWH, SECONDS_PER_NS
-
-if TYPE_CHECKING:
-    from sim.accounting.stock import StockChange
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,22 @@ def environmental_summary(
 ) -> dict[str, Any]:
     """Energy, carbon, water, cost and their indicators. ``not_metered`` is node profile -> component -> why.
 
-    A quantity that one of several sites does not model has no total, but stands under the sites that do.
+    A quantity that one of several sites needs and does not tell has no total, but stands under the sites that do, and
+    what they come to together in ``known_in_part``.
     Raises what ``sim.accounting.footprint.fold`` raises.
     """
     footprint = fold(ledger, plan)
-    summary = _of(footprint, plan, tuple(plan.sites))
+    known = known_of(footprint, plan)
+    summary = _of(footprint, plan, known)
+    partly = known_in_part(footprint, plan, known)
+    if partly:
+        summary["known_in_part"] = partly
     if unit is not None and unit.quantity and summary["kpi"]:
         summary["kpi"]["sci_g_per_unit"] = summary["carbon_kg"]["total"] * G_PER_KG / unit.quantity
         summary["kpi"]["sci_unit"] = unit.name
     if len(plan.sites) > 1:
-        summary["sites"] = {name: _of(footprint.at(name), plan, (name,)) for name in plan.sites}
+        apart = {name: footprint.at(name) for name in plan.sites}
+        summary["sites"] = {name: _of(own, plan, known_of(own, plan)) for name, own in apart.items()}
     limits = [
         limit
         for name, account in footprint.accounts.items()
@@ -80,31 +86,61 @@ def environmental_summary(
         summary["limits_exceeded"] = limits
     summary |= project_summary(ledger, plan, footprint)
     summary["intervals"] = {}  # until something is uncertain
-    summary["boundary"] = _boundary(ledger, footprint, plan, not_metered)
+    summary["boundary"] = boundary_of(ledger, footprint, plan, known, not_metered)
     if plan.told is not None:
         summary["convention"] = _convention(plan.told, footprint, plan, fold(ledger, plan.told.physical))
     summary["simulated_s"] = ledger.end_ns * SECONDS_PER_NS
     return summary
 
 
-def _of(footprint: Footprint, plan: AccountingPlan, sites: Sequence[str]) -> dict[str, Any]:
+def _of(footprint: Footprint, plan: AccountingPlan, known: Known) -> dict[str, Any]:
     """What some of the sites came to."""
-    plans = [plan.sites[name] for name in sites]
-    accounts = [footprint.accounts[name] for name in sites]
+    accounts = [*footprint.accounts.values()]
     energy = _energy(footprint)
-    summary: dict[str, Any] = {"energy_kwh": energy, "carbon_kg": _carbon(footprint, plans)}
-    water = summary["water_l"] = _water(footprint, plan, plans)
-    priced = all(site.grid.price is not None for site in plans)
-    summary["cost"] = {"energy": footprint.total("cost"), "currency": plan.currency} if priced else {}
+    summary: dict[str, Any] = {"energy_kwh": energy, "carbon_kg": _carbon(footprint, known)}
+    water = summary["water_l"] = _water(footprint, plan, known)
+    summary["cost"] = _cost(footprint, plan, known)
     stored = _stored(summary, footprint, accounts)
     if stored:
         summary["stored_energy"] = stored
     carbon = summary["carbon_kg"]
     if {"network", "devices"} & energy.keys():  # the indicators are of the data center, which these are outside of
         inside = footprint.inside()
-        carbon, water = _carbon(inside, plans), _water(inside, plan, plans)
+        own = known_of(inside, plan)
+        carbon, water = _carbon(inside, own), _water(inside, plan, own)
     summary["kpi"] = indicators(energy, carbon, water, accounts)
     return summary
+
+
+def _cost(footprint: Footprint, plan: AccountingPlan, known: Known) -> dict[str, Any]:
+    """Of energy and of carbon, and both together where both are priced; empty where nothing is."""
+    costs: dict[str, Any] = {}
+    if "cost" in known:
+        costs["energy"] = footprint.total("cost")
+    if "carbon_cost" in known and plan.carbon_price is not None:
+        costs["carbon"] = footprint.total("carbon_cost")
+        due = grams_due(footprint, plan.carbon_price)
+        costs["carbon_by_scope"] = {
+            f"scope_{scope}": float(grams.sum()) * plan.carbon_price.per_g for scope, grams in due.items()
+        }
+        costs["carbon_basis"] = basis_in_words(plan.carbon_price)
+    if {"energy", "carbon"} <= costs.keys():
+        costs["total"] = costs["energy"] + costs["carbon"]
+    return {**costs, "currency": plan.currency} if costs else {}
+
+
+def basis_in_words(price: CarbonPrice) -> str:
+    """What a price of carbon is asked of.
+
+    >>> basis_in_words(CarbonPrice(5e-5, "EUR", frozenset({1, 2}), True, None, "50 EUR/t CO2e"))
+    '50 EUR/t CO2e on scopes 1 and 2 (market-based)'
+    """
+    named = [str(scope) for scope in sorted(price.scopes)]
+    several = f"scopes {', '.join(named[:-1])} and {named[-1]}"
+    scopes = several if len(named) > 1 else f"scope {named[0]}"
+    method = f" ({'market' if price.market else 'location'}-based)" if 2 in price.scopes else ""
+    where = f" at {', '.join(sorted(price.sites))}" if price.sites is not None else ""
+    return f"{price.words} on {scopes}{method}{where}"
 
 
 def _energy(footprint: Footprint) -> dict[str, Any]:
@@ -145,14 +181,14 @@ def _energy(footprint: Footprint) -> dict[str, Any]:
     return energy
 
 
-def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
+def _carbon(footprint: Footprint, known: Known) -> dict[str, Any]:
     def kg(*quantities: str) -> float:
         return footprint.total(*quantities) / G_PER_KG
 
     def parts(name: Name, *quantities: str) -> dict[str, float]:
         return {label: grams / G_PER_KG for label, grams in _kept(footprint.by(name, *quantities)).items()}
 
-    scope1, credit = kg("scope1_g"), kg("credit_g")
+    scope1, credit = kg("scope1_g", "escaped_g"), kg("credit_g")
     # carriers buy the energy of networks and users that of their devices: scope 3
     outside = sum(footprint.total("operational_g", part=part) for part in OUTSIDE_PARTS) / G_PER_KG
     carbon: dict[str, Any] = {
@@ -161,12 +197,14 @@ def _carbon(footprint: Footprint, plans: Sequence[SitePlan]) -> dict[str, Any]:
         "total": kg("operational_g", "embodied_g"),
     }
     scopes = {"scope_1": scope1, "scope_2_location": carbon["operational_location"] - scope1 - outside}
-    if all(site.market is not None for site in plans):
+    if "market_g" in known:
         carbon["operational_market"] = kg("market_g")
         carbon["total_market"] = kg("market_g", "embodied_g")
         scopes["scope_2_market"] = carbon["operational_market"] - scope1 - outside
-    if all(site.grid.marginal is not None for site in plans):
+    if "marginal_g" in known:
         carbon["marginal_effect"] = kg("marginal_g", "scope1_g")
+    if "escaped_g" in known:
+        carbon["refrigerants"] = kg("escaped_g")
     carbon |= {
         "scopes": {**scopes, "scope_3": carbon["embodied"] + outside},
         "by_component": parts(component_or_building, "operational_g", "embodied_g"),
@@ -212,32 +250,30 @@ def _stored(summary: Mapping[str, Any], footprint: Footprint, accounts: Sequence
             name: of(quantity) / G_PER_KG for name, quantity in carbon.items() if name in summary["carbon_kg"]
         },
     }
-    if summary["cost"]:
+    if "energy" in summary["cost"]:
         stored["cost"] = {"energy": of("cost"), "currency": summary["cost"]["currency"]}
     known = {name: of(quantity) for name, quantity in water.items() if name in summary["water_l"]}
     return {**stored, **({"water_l": known} if known else {})}
 
 
-def _water(footprint: Footprint, plan: AccountingPlan, plans: Sequence[SitePlan]) -> dict[str, Any]:
+def _water(footprint: Footprint, plan: AccountingPlan, known: Known) -> dict[str, Any]:
     """On-site and off-site water; a total only where both are known. Water withdrawn and weighed stand beside it."""
     water: dict[str, Any] = {}
-    if all(site.onsite_water_known for site in plans):
+    if "onsite_l" in known:
         water["onsite"] = footprint.total("onsite_l")
-    if all(site.grid.water is not None for site in plans):
+    if "offsite_l" in known:
         water["offsite"] = footprint.total("offsite_l")
     if len(water) == 2:
         water["total"] = water["onsite"] + water["offsite"]
-        weights = [site.scarcity for site in plans]
-        if all(weight is not None for weight in weights):
-            onsite, offsite = footprint.by(_site, "onsite_l"), footprint.by(_site, "offsite_l")
-            water["scarcity_weighted"] = sum(
-                onsite.get(name, 0.0) * weight[0] + offsite.get(name, 0.0) * weight[1]
-                for name, weight in zip(footprint.accounts, weights, strict=True)
-                if weight is not None
-            )
-    if all(site.grid.withdrawal is not None for site in plans):
+        onsite, offsite = footprint.by(_site, "onsite_l"), footprint.by(_site, "offsite_l")
+        taken = {name: (onsite.get(name, 0.0), offsite.get(name, 0.0)) for name in footprint.accounts}
+        weights = {name: site.scarcity for name, site in plan.sites.items() if site.scarcity is not None}
+        if weights and all(name in weights for name, own in taken.items() if any(own)):
+            weighed = ((own, weights[name]) for name, own in taken.items() if name in weights)
+            water["scarcity_weighted"] = sum(own[0] * weight[0] + own[1] * weight[1] for own, weight in weighed)
+    if "withdrawal_l" in known:
         water["offsite_withdrawal"] = footprint.total("withdrawal_l")
-    if plan.embodied_water_known:
+    if "embodied_l" in known:
         water["embodied"] = footprint.total("embodied_l")
     parts: dict[str, float] = {}
     for account in footprint.accounts.values():
@@ -283,73 +319,6 @@ def _figures(footprint: Footprint, plan: AccountingPlan, carbon: str) -> dict[st
         "embodied_kg": embodied,
         "total_kg": operational + embodied,
     }
-    known = _water(footprint, plan, list(plan.sites.values()))
+    known = _water(footprint, plan, known_of(footprint, plan))
     water = {"onsite_water_l": known.get("onsite"), "offsite_water_l": known.get("offsite")}
     return figures | {name: litres for name, litres in water.items() if litres is not None}
-
-
-def _stock_rule(stock: StockChange) -> str:
-    taken = "at what the scenario states" if stock.stated else "from the grid at its mean over the run"
-    return (
-        f"what was drawn out of a battery beyond what was put in counts as refilled {taken}; what was put in beyond "
-        "what was drawn out is credited with what charging it from the grid took"
-    )
-
-
-def _boundary(
-    ledger: Ledger, footprint: Footprint, plan: AccountingPlan, not_metered: Mapping[str, Mapping[str, str]]
-) -> dict[str, Any]:
-    """What counts and what does not: the convention beside the meters, and what nobody metered or modelled."""
-    of_it = sorted(ledger.by_component.items())
-    metered = {name: float(joules.sum()) / J_PER_KWH for name, joules in of_it if name not in OUTSIDE}
-    energy_j = footprint.column("energy_j").tolist()
-    lines = zip(footprint.labels.keys, footprint.labels.parts, energy_j, strict=True)
-    counted = {key.component for key, part, joules in lines if part != "building" and joules}
-    stands_for = plan.convention.components
-    counted |= {name for label in counted for name in stands_for.get(label, ())}
-    left_out = {name: kwh for name, kwh in metered.items() if name not in counted and kwh}
-    lacks: dict[str, list[str]] = {}
-    by_market = {site.market is not None for site in plan.sites.values()}  # nobody need give it; some lack it for all
-    at_margin = {site.grid.marginal is not None for site in plan.sites.values()}
-    for name, site in plan.sites.items():
-        known = {
-            "on-site water (give site.water.wue, or a plant)": site.onsite_water_known,
-            "off-site water (give site.water.ewif)": site.grid.water is not None,
-            "energy cost (give site.grid.price)": site.grid.price is not None,
-            "market-based carbon (give site.grid.market)": site.market is not None or True not in by_market,
-            "marginal carbon (give site.grid.marginal)": site.grid.marginal is not None or True not in at_margin,
-        }
-        for what, there in known.items():
-            if not there:
-                lacks.setdefault(what, []).append(name)
-    alone = len(plan.sites) == 1
-    missing = [
-        what if alone or len(at) == len(plan.sites) else f"{what} at {', '.join(at)}" for what, at in lacks.items()
-    ]
-    made = {*(item.label for item in plan.embodied), *(plant.label for plant in plan.plants)}
-    outside = {
-        "embodied water of all but GPU dies": False,
-        "network outside the nodes (give accounting.embodied.network_share)": "network" in made,
-        "storage outside the nodes": False,
-        "the building (give accounting.embodied.building)": "building" in made,
-        "end of life (give accounting.embodied.end_of_life)": "end_of_life" in made,
-    }
-    missing += [what for what, there in outside.items() if not there]
-    devices = {key.hardware for key in ledger.keys if key.component == DEVICES}
-    if devices:
-        held = {item.hardware for item in plan.embodied if item.component == DEVICES}
-        missing += [] if devices <= held else ["embodied carbon of users' devices"]
-        missing += ["water and marginal effect of users' devices and their networks"]
-    boundary: dict[str, Any] = {
-        "convention": plan.convention.name,
-        "metered_it_kwh": sum(metered.values()),
-        "not_modelled": missing,
-    }
-    stored = {_stock_rule(account.stock) for account in footprint.accounts.values() if account.stock is not None}
-    if stored:
-        boundary["stored_energy"] = sorted(stored)
-    if left_out:
-        boundary["metered_but_not_counted_kwh"] = left_out
-    if not_metered:
-        boundary["not_metered"] = {node: dict(reasons) for node, reasons in not_metered.items()}
-    return boundary

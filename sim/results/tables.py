@@ -157,6 +157,7 @@ def _boundary(boundary: Mapping[str, Any]) -> Text:
         named = ", ".join(f"{name} {kilowatt_hours(kwh)}" for name, kwh in left_out.items())
         lines.append(f"Metered but not counted: {named}.")
     lines += [f"Of what is stored, {rule}." for rule in boundary.get("stored_energy", [])]
+    lines += [f"Market-based, {rule}." for rule in boundary.get("market_based", [])]
     for node, reasons in boundary.get("not_metered", {}).items():
         lines.append(f"Not metered in {node}: {', '.join(reasons)}.")
     lines.append(f"Not modelled: {', '.join(boundary['not_modelled'])}.")

@@ -155,7 +155,7 @@ def attribution(jobs: JobsEnergy, ledger: Ledger, loaded: Loaded) -> Attributed:
 
     plan = accounting_plan(loaded.answers)
     found = attribute(ledger, plan, jobs, loaded.scenario.accounting.attribution.idle)
-    return Attributed(attribution_summary(found, plan), attribution_table(found, plan))
+    return Attributed(attribution_summary(found, plan), attribution_table(found))
 
 
 def _summed(found: Attributed | None) -> dict[str, Any]:

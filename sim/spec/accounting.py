@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.profiles.sourced import Name
-from sim.quantities import PUE, CarbonIntensity, Lifetime, NodePower, PositiveFraction, WaterIntensity
+from sim.quantities import PUE, CarbonCost, CarbonIntensity, Lifetime, NodePower, PositiveFraction, WaterIntensity
 from sim.spec.embodied import Embodied
 from sim.validation import LONGEST_NAME, Spec
 
@@ -67,6 +67,33 @@ class FunctionalUnit(Spec):
         return self
 
 
+class CarbonPrice(Spec):
+    """What a mass of CO2e costs: a tax, an allowance such as the EU's, or a price of one's own.
+
+    ``scopes`` says of what. Most prices of electricity hold what its stations paid already: scope 2 beside such a price
+    is an internal price, or counted twice.
+    """
+
+    price: CarbonCost
+    scopes: Annotated[list[Literal[1, 2, 3]], Field(min_length=1, max_length=3)] = Field(
+        description="Of which scopes: 1 (fuel burnt on site), 2 (electricity), 3 (making, networks, users' devices)."
+    )
+    base: Literal["location", "market"] | None = Field(
+        default=None, description="By which method scope 2 is counted; needed with scope 2, and only there."
+    )
+    sites: list[str] | None = Field(default=None, min_length=1, description="Where it is due; everywhere, if absent.")
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> CarbonPrice:
+        if len({*self.scopes}) < len(self.scopes):
+            raise PydanticCustomError("scopes", "names a scope twice: it would be charged twice")
+        if (2 in self.scopes) != (self.base is not None):
+            if self.base is None:
+                raise PydanticCustomError("base", "needs 'base' for scope 2: location or market")
+            raise PydanticCustomError("base", "'base' counts scope 2, which is not among its 'scopes'")
+        return self
+
+
 class Attribution(Spec):
     """What jobs, and users, accounts and queues answer for: their own, and by a rule what nobody held.
 
@@ -91,6 +118,9 @@ class Accounting(Spec):
     embodied: Embodied = Field(default_factory=Embodied)
     functional_unit: FunctionalUnit | None = None
     attribution: Attribution = Field(default_factory=Attribution)
+    carbon_price: CarbonPrice | None = Field(
+        default=None, description="A cost of carbon beside that of energy, e.g. {price: 75 EUR/tCO2e, scopes: [1]}."
+    )
     phases: dict[PhaseName, list[str]] = Field(
         default_factory=dict,
         max_length=100,

@@ -49,6 +49,21 @@ class Limit(Spec):
         below = self.at_least - value if self.at_least is not None else float("-inf")
         return max(above, below)
 
+    def beyond(self, value: float) -> float:
+        """How far ``value`` is beyond the limit as a share of it, so that limits of unlike units compare; the bare
+        excess at a limit of 0."""
+        low, high = self.at_least, self.at_most
+        shares = [0.0]
+        shares += [(value - high) / (abs(high) or 1.0)] if high is not None else []
+        shares += [(low - value) / (abs(low) or 1.0)] if low is not None else []
+        return max(shares)
+
+    def __str__(self) -> str:
+        low, high = self.at_least, self.at_most
+        said = [f"at least {low:g}"] if low is not None else []
+        said += [f"at most {high:g}"] if high is not None else []
+        return f"{self.path} {' and '.join(said)}"
+
 
 class Span(Spec):
     """Anything from ``low`` to ``high``: two quantities of one unit. Whole ends make whole numbers."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, Tag
 
 from sim.later import later
-from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, WaterIntensity
+from sim.quantities import CarbonIntensity, EnergyPrice, Fraction, Mass, WaterIntensity
 from sim.validation import LONGEST_NAME, Spec, mapping_or
 
 with later():
@@ -61,6 +61,15 @@ class Water(Spec):
     scarcity: Scarcity | None = None
 
 
+class Refrigerant(Spec):
+    """What cooling holds and loses: what escapes is of scope 1, whatever the load."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="E.g. R-134a.")
+    charge: Mass = Field(description="Of the whole site, e.g. '120 kg'.")
+    leak: Fraction = Field(description="Share of the charge that escapes in a year, e.g. 2 %.")
+    gwp: float = Field(ge=0, le=50_000, description="Over 100 years, e.g. 1530 of R-134a by IPCC AR6.")
+
+
 class Place(Spec):
     """Where machines stand; its name is given elsewhere."""
 
@@ -71,6 +80,9 @@ class Place(Spec):
     weather: WeatherSource | None = Field(default=None, description="Needed by a plant, and by PV and wind.")
     on_site: OnSite = Field(default_factory=list, description="PV, wind, a battery, diesel, and the connection.")
     water: Water = Field(default_factory=Water)
+    refrigerants: list[Refrigerant] | None = Field(
+        default=None, max_length=100, description="What escapes from the cooling; [] where nothing does."
+    )
 
 
 class Site(Place):

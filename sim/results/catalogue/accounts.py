@@ -10,6 +10,8 @@ from sim.results.formats import count, percent, ratio
 SITES, HEADLINE, STUDY = "site", "headline", "study"
 """A row a site, what the page says of water first, and what the best points of a study are best in."""
 
+MONEY = ("cost", "carbon cost")
+"""Heads of columns that are in the currency of the summary."""
 SHARERS = ("user", "account", "queue")
 """Whose jobs are: the heads of tables of what they answer for."""
 AMOUNTS = (
@@ -26,6 +28,7 @@ AMOUNTS = (
     Quantity("water_l", "water on site and off", "L", columns=tuple(At(word, "water", 3) for word in SHARERS)),
     Quantity("embodied_l", "embodied water", "L"),
     Quantity("cost", "energy cost", columns=tuple(At(word, "cost", 4) for word in SHARERS)),
+    Quantity("carbon_cost", "carbon cost", columns=tuple(At(word, "carbon cost", 5) for word in SHARERS)),
 )
 """What users and others answer for."""
 
@@ -138,8 +141,9 @@ ACCOUNTS: tuple[Table, ...] = (
             row="spared others by recycling (not deducted)",
         ),
         Quantity(
-            "scopes.scope_1", "burnt on site", always=True, row="of it burnt on site (scope 1)", no_row_at_zero=True
+            "scopes.scope_1", "emitted on site", always=True, row="of it emitted on site (scope 1)", no_row_at_zero=True
         ),
+        Quantity("refrigerants", "refrigerants that escaped", row="of it refrigerants that escaped"),
         Quantity("scopes.scope_2_location", "scope 2, location-based", always=True),
         Quantity("scopes.scope_2_market", "scope 2, market-based"),
         Quantity("scopes.scope_3", "scope 3", always=True),
@@ -188,16 +192,28 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity(
             "energy",
             "energy cost",
-            always=True,
             compared=14,
             shown=True,
             columns=(At(STUDY, place=3),),
             unit_in="currency",
         ),
+        Quantity("carbon", "carbon cost", compared=15, shown=True, unit_in="currency"),
+        Quantity("carbon_by_scope.*", "carbon cost of"),
+        Quantity("carbon_basis", "price of carbon, and of what", kind=TEXT, row="carbon is priced at", form=str),
+        Quantity("total", "cost of energy and carbon", compared=16, shown=True, unit_in="currency"),
         Quantity("currency", "currency of the cost", kind=TEXT, always=True),
         optional=True,
         may_be_empty=True,
         per_site=True,
+    ),
+    table(
+        "known_in_part.*",
+        Quantity("known", "what is known of it", always=True, unit_in="unit"),
+        Quantity("unit", "unit of what is known of it", kind=TEXT, always=True),
+        Quantity("sites.[]", "site of which it is known", kind=TEXT, always=True),
+        Quantity("lacking.[]", "site that lacks a number", kind=TEXT, always=True),
+        Quantity("give.[]", "what to give", kind=TEXT, always=True),
+        optional=True,
     ),
     table(
         "growth",
@@ -286,6 +302,7 @@ ACCOUNTS: tuple[Table, ...] = (
         Quantity("metered_it_kwh", "IT energy on the simulated meters", "kWh", always=True),
         Quantity("not_modelled.[]", "not modelled", kind=TEXT, always=True),
         Quantity("stored_energy.[]", "how what is stored counts", kind=TEXT),
+        Quantity("market_based.[]", "which factor stands in for what was not bought", kind=TEXT),
         Quantity("metered_but_not_counted_kwh.*", "metered and not counted", "kWh"),
         Quantity("not_metered.*.*", "why it is not metered", kind=TEXT),
     ),

@@ -12,7 +12,7 @@ from sim.accounting.ledger import Floats
 from sim.results.catalogue.origins import ORIGINS, Origin
 from sim.results.catalogue.quantity import STATISTICS
 from sim.results.explain.formula import digits
-from sim.results.explain.inputs import OF_GRID, WEAKEST_FIRST, Input, Inputs, weakest
+from sim.results.explain.inputs import OF_GRID, WEAKEST_FIRST, Input, Inputs, stated, weakest
 from sim.results.explain.lines import MADE, Chosen, Term, chosen, grid_notes, terms
 from sim.results.explain.paths import Place, value_at
 from sim.results.explain.run import Explained
@@ -196,18 +196,29 @@ def _known(run: Explained, lines: Chosen, origin: Origin, inputs: Inputs) -> Ite
             by_inputs = of_site.setdefault(key.site, {})
             found = inputs.power(key, part)
             by_inputs[found] = by_inputs.get(found, 0.0) + joules
+    columns, charged = origin.columns, run.plan.carbon_price
+    of_price: tuple[Input, ...] = ()
+    if columns == ("carbon_cost",) and charged is not None:
+        columns, of_price = (charged.scope_2,), (stated("accounting.carbon_price.price", charged.words),)
     for _, key, part, value in lines.rows():
         if not value:
             continue
-        if key.component.startswith(MADE):
-            yield value, inputs.made(key)
+        if columns == ("escaped_g",):
+            yield value, inputs.escaped(key.site)
             continue
-        priced = tuple(one for name in origin.columns if name in OF_GRID for one in inputs.priced(key.site, name))
+        if key.component.startswith(MADE):
+            yield value, (*inputs.made(key), *of_price)
+            continue
+        of_grid = (one for name in columns if name in OF_GRID for one in inputs.priced(key.site, name))
+        on_site = inputs.escaped(key.site) if {*columns} & {"operational_g", "market_g", "escaped_g"} else ()
+        priced = (*of_grid, *on_site, *of_price)
         if part in ("network", "devices") or (part == "it" and key.hardware):
             yield value, (*inputs.power(key, part), *priced)
             continue
         shared = of_site.get(key.site, {})
         whole = sum(shared.values())
+        if not shared:  # of a site that drew nothing, such as fuel of a test
+            yield value, (*inputs.building(key.site), *priced)
         for found, joules in shared.items():
             yield value * joules / whole, (*found, *inputs.building(key.site), *priced)
 

@@ -183,6 +183,8 @@ class Inputs:
             return ()
         room, name = OF_GRID[quantity]
         written = (self._run.sites[site].get(room) or {}).get(name)
+        if written is None and quantity == "market_g":  # by location, as the summary's boundary says
+            return self.priced(site, "operational_g")
         if written is None:
             return self.building(site) if quantity == "onsite_l" else ()
         where = f"{self._run.written_at(site)}.{room}.{name}"
@@ -201,6 +203,11 @@ class Inputs:
             worst = min(known, key=WEAKEST_FIRST.index)
             files.append(Input(f"{where}.factors", factors, worst, profile.title))
         return (*files,) or (stated(where, written),)
+
+    def escaped(self, site: str) -> tuple[Input, ...]:
+        """What decides how much refrigerant escapes."""
+        where = f"{self._run.written_at(site)}.refrigerants"
+        return tuple(stated(where, one) for one in self._run.sites[site].get("refrigerants") or ())
 
     def _of_region(self, source: Mapping[str, Any], wanted: str) -> Input:
         profile, region = self._run.catalog.region(str(source["region"]))

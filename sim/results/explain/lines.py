@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.accounting.amortization import time_share
+from sim.accounting.carbon_price import grams_due
 from sim.accounting.footprint import Footprint, Part
 from sim.accounting.ledger import Floats, Key
 from sim.accounting.plan import AccountingPlan
@@ -22,6 +23,8 @@ from sim.units import G_PER_KG, HOUR_NS, J_PER_KWH
 MADE = "embodied_"
 """How components of embodied carbon begin in the footprint."""
 OF_MAKING = ("embodied_g", "embodied_low_g", "embodied_high_g", "embodied_l", "credit_g")
+ROUNDING = 1e-9
+"""Of a term: what is left of it beside others and smaller is rounding."""
 PER_UNIT = {"kWh": J_PER_KWH, "kg": G_PER_KG, "L": 1.0, "": 1.0}
 """What a line holds, J, g, L or currency, in units of the summary."""
 
@@ -78,15 +81,47 @@ def _component(key: Key, _part: Part) -> str:
 
 def terms(run: Explained, place: Place, origin: Origin, lines: Chosen) -> list[Term]:
     """The sum group by group; all terms add up to the quantity."""
+    if origin.columns == ("carbon_cost",):
+        return _charged(run, place)
     groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for i, key, part, value in lines.rows():
         if value:
             groups.setdefault(_group(key, part, origin), []).append((i, value))
     unit = place.quantity.unit
-    found = [
-        _term(run, origin, lines.footprint, name, [i for i, _ in own], sum(v for _, v in own), unit)
-        for name, own in groups.items()
-    ]
+    found: list[Term] = []
+    for name, own in groups.items():
+        rows, value = [i for i, _ in own], sum(v for _, v in own)
+        emitted = _emitted_on_site(origin, lines.footprint, name, rows)
+        found += emitted
+        of_the_grid = value - sum(term.value for term in emitted)
+        if not emitted or abs(of_the_grid) > ROUNDING * abs(value):
+            found.append(_term(run, origin, lines.footprint, name, rows, of_the_grid, unit))
+    return sorted(found, key=lambda term: -abs(term.value))
+
+
+def _emitted_on_site(origin: Origin, footprint: Footprint, group: tuple[str, str], rows: Sequence[int]) -> list[Term]:
+    """What of a site's operational carbon is not of its grid: fuel and refrigerants, each a term of its own."""
+    kind, site = group
+    if kind != "grid" or not {"operational_g", "market_g", "marginal_g", "scope1_g"} & {*origin.columns}:
+        return []
+    told = {"scope1_g": "fuel", "escaped_g": "refrigerants"}
+    if "marginal_g" in origin.columns:  # which has no refrigerants
+        told.pop("escaped_g")
+    sums = {what: float(footprint.column(name)[list(rows)].sum()) / G_PER_KG for name, what in told.items()}
+    return [Term(f"{site}: {what}", "", kg) for what, kg in sums.items() if kg]
+
+
+def _charged(run: Explained, place: Place) -> list[Term]:
+    """What a price of carbon asks at each site, scope by scope."""
+    price, footprint = run.plan.carbon_price, run.of(place.site)
+    assert price is not None  # or there were no cost of carbon
+    found = []
+    per_kg = price.per_g * G_PER_KG
+    for scope, grams in grams_due(footprint, price).items():
+        for site, lines in footprint.labels.of_site.items():
+            kg = float(grams[lines].sum()) / G_PER_KG
+            product = f"{digits(kg)} kg x {digits(per_kg)} {price.currency}/kg"
+            found += [Term(f"{site}: scope {scope}", product, kg * per_kg)] if kg else []
     return sorted(found, key=lambda term: -abs(term.value))
 
 
@@ -117,6 +152,8 @@ def _term(
     sums = {
         column: float(footprint.column(column)[list(rows)].sum()) for column in ("energy_j", "import_j", "scope1_g")
     }
+    if origin.columns == ("escaped_g",):
+        return Term(f"{name}: refrigerants", "", value)
     if origin.columns == ("energy_j",):
         return _drawn(run, name, value)
     drawn = sums["import_j"] if kind == "grid" else sums["energy_j"]
@@ -172,6 +209,9 @@ def _making(plan: AccountingPlan, origin: Origin, name: str, value: float, unit:
 
 def grid_notes(run: Explained, place: Place, origin: Origin) -> list[str]:
     """How what was drawn met a signal that varies: the signal's own mean and range beside what was paid for."""
+    if origin.columns == ("market_g",):
+        rules = run.summary["boundary"].get("market_based", [])
+        return [rule for rule in rules if not place.site or rule.startswith(f"{place.site}: ")]
     quantity = next(
         (name for name in origin.columns if name in ("operational_g", "marginal_g", "cost", "offsite_l")), None
     )

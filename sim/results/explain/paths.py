@@ -12,7 +12,8 @@ from typing import Any
 from sim.errors import InputError
 from sim.paths import joined
 from sim.plain import as_list, as_mapping, as_text
-from sim.results.catalogue import TABLES, Quantity
+from sim.results.catalogue import TABLES, Quantity, quantity_at
+from sim.results.explain.absent import why_absent
 
 NEAREST = 5
 MOST_AT_ONCE = 20
@@ -95,7 +96,12 @@ def asked_for(summary: Mapping[str, Any], path: str) -> list[Place]:
         raise InputError.one(path, f"stands for {len(found)} numbers; name at most {MOST_AT_ONCE} of them")
     if found:
         return found
-    raise InputError.one(path, f"is no number of this run{_hint(path, [*there])}")
+    asked = quantity_at(path)
+    elsewhere = any(
+        known.startswith(f"{path}.") or (place.names and place.quantity is asked) for known, place in there.items()
+    )
+    absent = why_absent(path, summary) if not elsewhere else None  # where others have it, it is the name that is wrong
+    raise InputError.one(path, absent or f"is no number of this run{_hint(path, [*there])}")
 
 
 def _hint(path: str, there: Sequence[str]) -> str:

@@ -23,9 +23,10 @@ from sim.paths import keys_of
 from sim.plain import as_mapping
 from sim.reading import parse_json
 from sim.results.atomic import refuse_unusable
+from sim.results.explain.absent import why_absent
 from sim.running.run import environmental, simulated
 from sim.running.simulation import Simulated
-from sim.spec.search import LoadedSearch, Search
+from sim.spec.search import Limit, LoadedSearch, Search
 from sim.study.points import Keys
 from sim.study.sweep.plan import at_base
 from sim.study.sweep.tasks import flat
@@ -67,6 +68,7 @@ class Found:
 
     minimised: str
     trials: tuple[Trial, ...]
+    limits: tuple[Limit, ...]
 
     @property
     def best(self) -> Trial | None:
@@ -76,9 +78,38 @@ class Found:
 
     @property
     def nearest(self) -> Trial | None:
-        """The trial that is least beyond the limits, of those that ran."""
+        """The trial that is least beyond the limits, of those that ran: by its worst, each as a share of its limit."""
         ran = [trial for trial in self.trials if trial.error is None]
-        return min(ran, key=lambda trial: max((0.0, *trial.excess))) if ran else None
+        return min(ran, key=self._worst) if ran else None
+
+    def _worst(self, trial: Trial) -> float:
+        return max((0.0, *(limit.beyond(trial.results[limit.path]) for limit in self.limits)))
+
+    @property
+    def missed(self) -> list[dict[str, Any]]:
+        """Each limit that the nearest trial does not keep to, the worst first: by how much it misses it, and what came
+        nearest to it of all trials, however far these are from other limits; none where something keeps to all."""
+        near = self.nearest
+        if self.best is not None or near is None:
+            return []
+        ran = [trial for trial in self.trials if trial.error is None]
+        found = []
+        for limit, over in zip(self.limits, near.excess, strict=True):
+            if over > 0.0:
+                least = min(ran, key=lambda trial, of=limit: of.excess(trial.results[of.path]))  # type: ignore[misc]
+                found.append(
+                    {
+                        "path": limit.path,
+                        "limit": str(limit),
+                        "value": near.results[limit.path],
+                        "excess": over,
+                        "excess_share": limit.beyond(near.results[limit.path]),
+                        "kept_by": sum(limit.excess(trial.results[limit.path]) <= 0.0 for trial in ran),
+                        "nearest_value": least.results[limit.path],
+                        "nearest_trial": least.number,
+                    }
+                )
+        return sorted(found, key=lambda one: -one["excess_share"])
 
     def as_dict(self) -> dict[str, Any]:
         """The search as plain data."""
@@ -95,6 +126,7 @@ class Found:
             "feasible": self.best is not None,
             "best": plain(self.best),
             "nearest": plain(self.nearest),
+            "missed": self.missed,
             "trials": [plain(trial) for trial in self.trials],
         }
 
@@ -173,7 +205,7 @@ def _searched(
         done.append(trial)
     if refusals and len(refusals) == len(known):
         raise InputError([problem for error in refusals for problem in error.problems])
-    return Found(spec.minimise, tuple(done[: spec.trials]))
+    return Found(spec.minimise, tuple(done[: spec.trials]), tuple(spec.subject_to))
 
 
 def ready_to_go_on(journal: Path, *, resume: bool) -> None:
@@ -332,7 +364,9 @@ class _Scenario:
         for place, path in (("minimise",), spec.minimise), *self._limits():
             value = value_at(summary, keys_of(path))
             if value is None:
-                message = f"'{path}' is no number of this scenario's summary{nearest(path, flat(summary))}"
+                absent = why_absent(path, summary)
+                message = f"'{path}' {absent}" if absent else f"'{path}' is no number of this scenario's summary"
+                message += "" if absent else nearest(path, flat(summary))
                 problems.append(self._asked.document.problem(("optimize", *place), message))
             else:
                 found[path] = value

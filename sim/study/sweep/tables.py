@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sim.build.grid import basis_of, mixed_bases
+from sim.profiles.bases import unlike_points
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
@@ -33,7 +33,6 @@ WIDTH = 78
 PROMISED = re.compile(r"serving\..+\.goodput_share")
 MISSED = 0.01
 """Percentiles that are promised are mostly the 99th."""
-REGION = "grid.intensity.region"
 
 
 def study_tables(results: StudyResults) -> RenderableType:
@@ -51,7 +50,7 @@ def study_tables(results: StudyResults) -> RenderableType:
     best = _best(dataset, results)
     if best is not None:
         parts += [Text(""), best]
-    parts += [Text(line) for line in (*_promises(dataset), *_bases(dataset, results)) if line]
+    parts += [Text(line) for line in (*_promises(dataset), *unlike_carbon(results.study)) if line]
     absent = [name for name in results.study["study"].get("outputs") or () if name not in dataset.kinds]
     if absent:
         parts += [Text(""), Text(f"no point has such a result: {', '.join(absent)}; without 'outputs', all are there")]
@@ -176,15 +175,9 @@ def _promises(dataset: _Points) -> Iterator[str]:
             )
 
 
-def _bases(dataset: _Points, results: StudyResults) -> Iterator[str]:
-    """What is wrong where regions along an axis are of averages on unlike bases."""
-    catalog = Catalog()
-    for path in (path for paths in results.study["axes"].values() for path in paths if path.endswith(REGION)):
-        if f"axis.{path}" in dataset.kinds:
-            codes = {str(code) for (code,) in dataset.rows([f"axis.{path}"], done=True) if code is not None}
-            mixed = mixed_bases({code: basis_of({"kind": "average", "region": code}, catalog) for code in codes})
-            if mixed is not None:
-                yield f"carbon of these points cannot be compared: {path} {mixed}"
+def unlike_carbon(study: Mapping[str, Any]) -> list[str]:
+    """What is wrong where carbon of points of a study is on unlike bases."""
+    return unlike_points(study["study"].get("axes") or {}, Catalog())
 
 
 def _short(name: str) -> str:

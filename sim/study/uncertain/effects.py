@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sim.errors import InputError, RunError
 from sim.loading.scenario import Loaded
 from sim.paths import keys_of
+from sim.results.explain.absent import why_absent
 from sim.study.uncertain.distributions import correlate, from_shares
 from sim.study.uncertain.draws import Watch, of_each, results_of, value_at
 from sim.study.uncertain.scenario import UncertainScenario
@@ -40,7 +41,9 @@ def scenario_sensitivity(
 
     def known(value: float | None) -> float:
         if value is None:
-            message = f"'{output}' is no number of this scenario's summary  ({', '.join(results_of(median))})"
+            absent = why_absent(output, median)
+            there = f"is no number of this scenario's summary  ({', '.join(results_of(median))})"
+            message = f"'{output}' {absent or there}"
             raise InputError.one("--output", message)
         return value
 

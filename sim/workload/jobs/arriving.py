@@ -121,7 +121,8 @@ class Submissions:
         """
         edges, passed = scale(self.weeks, self.until_ns)
         own = np.cumsum(self.gaps(1.0, self.stream())(count + 1))
-        return self._told(own[:-1] * (passed[-1] / own[-1]), edges, passed)
+        last = np.nextafter(passed[-1], 0.0)  # a last gap may be lost in rounding, and no instant with it
+        return self._told(np.minimum(own[:-1] * (passed[-1] / own[-1]), last), edges, passed)
 
     def _told(self, own_s: Floats, edges_ns: Ints, passed_s: Floats) -> Ints:
         """The instants, ns, of the process's own time, as far as it goes."""

@@ -164,7 +164,8 @@ class JobLaw:
         reached = int(np.searchsorted(brought_s, asked_s))
         without = brought_s[reached - 1] if reached else 0.0
         kept = reached + (brought_s[reached] - asked_s <= asked_s - without or not reached)
-        return self._table(self.submissions.so_many(kept), bodies.first(kept))
+        submit_ns = self.submissions.so_many(kept)
+        return self._table(submit_ns, bodies.first(len(submit_ns)))  # none where none can come while the run lasts
 
     def _rng(self, name: str) -> np.random.Generator:
         return Stream(self.stream.seed, f"{self.stream.name}/{name}")()

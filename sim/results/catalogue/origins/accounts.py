@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.results.catalogue.origins.origin import Origin, derived, told
+from sim.results.catalogue.origins.project import PROJECT
 
 ENERGY = {
     "energy_kwh.it": Origin(
@@ -57,7 +58,7 @@ SERVED = told(
 )
 CARBON = {
     "carbon_kg.operational_location": Origin(
-        "energy drawn from the grid in each time bin times the grid's intensity in that bin, with fuel burnt on site",
+        "energy drawn from the grid in each time bin times the grid's intensity in that bin, with what leaves the site",
         columns=("operational_g",),
     ),
     "carbon_kg.operational_market": Origin(
@@ -81,13 +82,19 @@ CARBON = {
     "carbon_kg.recycling_credit_not_deducted": Origin(
         "what others are spared by recycling, by the devices' share of life", columns=("credit_g",)
     ),
-    "carbon_kg.scopes.scope_1": Origin("fuel burnt on site times the carbon of a litre", columns=("scope1_g",)),
+    "carbon_kg.scopes.scope_1": Origin(
+        "fuel burnt on site times the carbon of a litre, and refrigerants that escaped",
+        columns=("scope1_g", "escaped_g"),
+    ),
+    "carbon_kg.refrigerants": Origin(
+        "charge times the share that escapes in a year times its GWP, for the time of the run", columns=("escaped_g",)
+    ),
     "carbon_kg.scopes.scope_2_location": Origin(
-        "operational carbon without what is burnt on site or outside of it",
+        "operational carbon without what is emitted on site or outside of it",
         "{carbon_kg.operational_location} - {carbon_kg.scopes.scope_1} - {@outside_kg}",
     ),
     "carbon_kg.scopes.scope_2_market": Origin(
-        "market-based operational carbon without what is burnt on site or outside of it",
+        "market-based operational carbon without what is emitted on site or outside of it",
         "{carbon_kg.operational_market} - {carbon_kg.scopes.scope_1} - {@outside_kg}",
     ),
     "carbon_kg.scopes.scope_3": Origin(
@@ -143,6 +150,10 @@ WATER = {
 }
 MONEY = {
     "cost.energy": Origin("energy drawn from the grid in each time bin times its price", columns=("cost",)),
+    "cost.carbon": Origin("carbon of the scopes that it is of, times the price of carbon", columns=("carbon_cost",)),
+    "cost.carbon_by_scope.*": Origin("carbon of this scope where it is priced, times the price of carbon"),
+    "cost.carbon_basis": Origin("the scenario's accounting.carbon_price"),
+    "cost.total": Origin("energy and carbon", "{cost.energy} + {cost.carbon}"),
     "cost.currency": Origin("the currency in which the scenario writes the price"),
     "egress_cost.*": Origin("what placements and routes moved between sites times the price of a byte, by currency"),
 }
@@ -159,6 +170,13 @@ STORED = told(
         "water_l.offsite water_l.offsite_withdrawal": "of refilling, at the grid's mean; within the totals",
     },
 ) | derived("stored_energy", {"change_kwh": ("{stored_energy.end_kwh} - {stored_energy.start_kwh}", "end less start")})
+IN_PART = told(
+    "known_in_part.*",
+    {
+        "known": "the sum over the sites that have the number, where others need it and have none",
+        "unit sites.[] lacking.[] give.[]": "as the sites of the scenario say",
+    },
+)
 INDICATORS = derived(
     "kpi",
     {
@@ -223,10 +241,11 @@ ANSWERED = {
     "operational_kg operational_market_kg marginal_effect_kg": "its share of the site's, by IT energy in each bin",
     "embodied_kg embodied_l": "its share, by slots held, of what its workload is charged for devices",
     "onsite_l offsite_l cost": "its share, by IT energy in each bin, of what the site took",
+    "carbon_cost": "the price of carbon times its share of the scopes that are priced",
 }
 NOBODY = {
     "energy_kwh operational_kg operational_market_kg marginal_effect_kg": "what nobody held, where that stays apart",
-    "embodied_kg embodied_l onsite_l offsite_l cost": "what nobody held, where that stays apart",
+    "embodied_kg embodied_l onsite_l offsite_l cost carbon_cost": "what nobody held, where that stays apart",
 }
 ATTRIBUTION = {
     **told("attribution", {"idle": "the scenario's rule for idle machines", "currency": "the currency of the price"}),
@@ -274,6 +293,7 @@ BOUNDARY = told(
         "metered_it_kwh": "all that the simulated meters of IT equipment read, before any convention",
         "not_modelled.[]": "what the scenario or the models leave out",
         "stored_energy.[]": "how the change of a battery's charge counts",
+        "market_based.[]": "the rule of the GHG Protocol's Scope 2 Guidance for sites without contract or residual mix",
         "metered_but_not_counted_kwh.*": "read by the meters and left out by the convention",
         "not_metered.*.*": "the reason that the node's profile gives",
     },
@@ -317,51 +337,6 @@ CONVENTION = {
         )
     },
 }
-OF_A_PHASE = {
-    "energy_kwh operational_kg embodied_kg": "lines that workloads of the phase own, building included",
-}
-PROJECT = {
-    **told("project.phases.*", OF_A_PHASE),
-    **told("project.unallocated", {"energy_kwh operational_kg embodied_kg": "lines of the footprint that nobody owns"}),
-    **{
-        f"{at}.{name}": Origin(words, formula.replace("HERE", at))
-        for at in ("project.phases.*", "project.unallocated")
-        for name, formula, words in (
-            ("carbon_kg", "{HERE.operational_kg} + {HERE.embodied_kg}", "operational and embodied carbon"),
-            ("energy_share", "{HERE.energy_kwh} / {project.energy_kwh}", "of the energy of the project"),
-            ("carbon_share", "{HERE.carbon_kg} / {project.carbon_kg}", "of the carbon of the project"),
-        )
-    },
-    **derived(
-        "project",
-        {
-            "phases.*.share_of_phases": (
-                "{project.phases.*.energy_kwh} / ({project.energy_kwh} - {project.unallocated.energy_kwh})",
-                "of the energy of all phases",
-            ),
-            "energy_kwh": (
-                "{sum project.phases.*.energy_kwh} + {project.unallocated.energy_kwh}",
-                "all phases, and what nobody held",
-            ),
-            "carbon_kg": (
-                "{sum project.phases.*.carbon_kg} + {project.unallocated.carbon_kg}",
-                "all phases, and what nobody held",
-            ),
-        },
-    ),
-    **{
-        f"break_even.{of}.{name}": Origin(
-            f"(time held x carbon of making a device{end}, over all devices) / operational carbon"
-        )
-        for of in ("workloads.*", "machines")
-        for name, end in (
-            ("use_s", ""),
-            ("use_low_s", " at its low end"),
-            ("use_high_s", " at its high end"),
-            ("of_lifetime", " per time of its life"),
-        )
-    },
-}
 RUN = told(
     "",
     {
@@ -378,6 +353,7 @@ ACCOUNTS = {
     **WATER,
     **MONEY,
     **STORED,
+    **IN_PART,
     **INDICATORS,
     **LIMITS,
     **INTERVALS,
