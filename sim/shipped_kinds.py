@@ -286,6 +286,7 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
         "slurm": "sim.workload.jobs.slurm:SLURM",
+        "slurm-json": "sim.workload.jobs.slurm_json:SLURM_JSON",
         "alibaba-2020": "sim.workload.jobs.alibaba_2020:ALIBABA_2020",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
