@@ -12,7 +12,6 @@ for each socket. Its times run from the start of perf; ``# started on``, which i
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -20,10 +19,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from sim.errors import InputError
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
 from sim.measure.recording import Kind, Recording
 from sim.plain import as_mapping, as_number, as_text
+from sim.reading import parse_json
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 NAME = "turbostat text or perf stat -I (power/energy-pkg/)"
@@ -170,8 +171,8 @@ def _json_line(line: str) -> tuple[str, str, str, str] | None:
     if not line.lstrip().startswith("{") or "energy-" not in line:
         return None
     try:
-        said = as_mapping(json.loads(line)) or {}
-    except (ValueError, RecursionError):
+        said = as_mapping(parse_json(line, NAME)) or {}
+    except InputError:
         return None
     time, socket, cpu = said.get("interval"), as_text(said.get("socket")), as_text(said.get("cpu"))
     value, event = as_text(said.get("counter-value")), as_text(said.get("event"))
