@@ -286,6 +286,7 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     "job trace": {
         "swf": "sim.workload.jobs.swf:SWF",
         "slurm": "sim.workload.jobs.slurm:SLURM",
+        "slurm-json": "sim.workload.jobs.slurm_json:SLURM_JSON",
         "alibaba-2020": "sim.workload.jobs.alibaba_2020:ALIBABA_2020",
         "alibaba-2023": "sim.workload.jobs.alibaba_pods:ALIBABA_2023",
         "alibaba-2025": "sim.workload.jobs.alibaba_pods:ALIBABA_2025",
@@ -299,14 +300,14 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",
         "amd-smi": "sim.measure.readers.amd_smi",
-        "scaphandre": "sim.measure.readers.scaphandre",  # these two before Prometheus, which takes any other JSON
+        "rapl": "sim.measure.readers.rapl_text",
+        "scaphandre": "sim.measure.readers.scaphandre",  # these three before Prometheus, which takes any other JSON
         "prometheus": "sim.measure.readers.prometheus",
         "zeus": "sim.measure.readers.zeus",
         "codecarbon": "sim.measure.readers.codecarbon",
         "mlperf": "sim.measure.readers.mlperf",
         "powerjoular": "sim.measure.readers.powerjoular",
         "energibridge": "sim.measure.readers.energibridge",
-        "rapl": "sim.measure.readers.rapl_text",
     },
 }
 """The same of kinds of which nothing is written but the name, if that: family -> name -> a value or a module."""

@@ -238,7 +238,7 @@ def test_what_a_watttime_file_holds_is_read_from_it(tmp_path: Path) -> None:
     def json_of(**meta: Any) -> bool | None:
         return read_watttime_json(watttime_json(tmp_path / "w.json", [1, 2], **meta), Terms("refuse", 0)).marginal
 
-    def csv_of(text: str, column: str) -> bool | None:
+    def csv_of(text: str, column: str | None) -> bool | None:
         (tmp_path / "w.csv").write_text(text)
         return read_watttime_csv(
             tmp_path / "w.csv",
@@ -254,6 +254,14 @@ def test_what_a_watttime_file_holds_is_read_from_it(tmp_path: Path) -> None:
     assert csv_of("t_utc,co2_moer,x\n" + rows, "co2_moer") is True
     assert csv_of("t_utc,co2_aoer,x\n" + rows, "co2_aoer") is False
     assert csv_of("t_utc,value,signal_type\n" + rows.format("co2_aoer"), "value") is False
+    meta = "\"{{'data_point_period_seconds': 300, 'signal_type': '{}', 'units': '{}'}}\""
+    of_client = "t_utc,value,meta\n" + rows  # WattTime's client 1.4.0 with include_meta=True
+    assert csv_of(of_client.format(meta.format("co2_aoer", "lbs_co2_per_mwh")), None) is False
+    assert csv_of(of_client.format(meta.format("co2_moer", "lbs_co2_per_mwh")), "value") is True
+    with pytest.raises(InputError, match="no rate of CO2"):
+        csv_of(of_client.format(meta.format("health_damage", "lbs_co2_per_mwh")), None)
+    with pytest.raises(InputError, match="is in 'dollars_per_mwh'"):
+        csv_of(of_client.format(meta.format("co2_moer", "dollars_per_mwh")), None)
     with pytest.raises(InputError, match="no rate of CO2"):
         csv_of("t_utc,value,signal_type\n" + rows.format("health_damage"), "value")
     with pytest.raises(InputError, match="no rate of CO2"):

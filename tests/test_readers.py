@@ -923,6 +923,22 @@ def test_perf_per_socket(tmp_path: Path, text: str) -> None:
     assert found.faults == ()
 
 
+@pytest.mark.parametrize("machine", ['"socket" : "S{}", "counters" : 1, ', '"cpu" : "{}", '])
+def test_perf_as_json(tmp_path: Path, machine: str) -> None:
+    """As perf 7.2 writes it with -j --per-socket, and with -A; 6.1 says aggregate-number for counters."""
+    rows = ((1, 0, "12.500000"), (1, 1, "10.500000"), (2, 0, "13.500000"), (2, 1, "11.500000"), (3, 0, "<not counted>"))
+    text = "".join(
+        f'{{"interval" : {time}.000000000, {machine.format(socket)}"counter-value" : "{joules}", "unit" : "Joules", '
+        '"event" : "power/energy-pkg/", "event-runtime" : 1000000000, "pcnt-running" : 100.00}\n'
+        for time, socket, joules in rows
+    )
+    found = read(tmp_path, text)
+    assert found.origin["format"] == "perf stat"
+    assert column(found, "cpu-package0", "energy_j") == [0.0, 12.5, 26.0]
+    assert column(found, "cpu-package1", "energy_j") == [0.0, 10.5, 22.0]
+    assert [fault.line for fault in found.faults] == [5]
+
+
 @pytest.mark.parametrize("gone", ["<not supported>", "<not counted>"])
 def test_what_perf_did_not_count_is_a_fault_and_never_0(tmp_path: Path, gone: str) -> None:
     found = read(tmp_path, PERF.replace("              1.50", f"  {gone}").replace("              1.60", f"  {gone}"))

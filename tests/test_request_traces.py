@@ -104,6 +104,16 @@ def test_ragpulse(tmp_path: Path) -> None:
     assert trace.requests.prefix_hashes.tolist() == [1, 2, 3, 4, 5, 6] * 2
 
 
+def test_mooncakes_form_with_sessions_counts_milliseconds(tmp_path: Path) -> None:
+    """As AIPerf has it: RAGPulse has the same names, and its times are seconds, written as text."""
+    rows = [{"session_id": who, "timestamp": ms, "input_length": 600, "output_length": 7, "hash_ids": [1, 2]}
+            for who, ms in (("a", 0), ("b", 500), ("a", 10_535.0))]  # fmt: skip
+    trace = read(tmp_path, "\n".join(json.dumps(row) for row in rows))
+    assert trace.report.format == "mooncake"
+    assert trace.requests.arrival_ns.tolist() == [0, 500_000_000, 10_535_000_000]
+    assert trace.requests.session.tolist() == [0, 1, 0]
+
+
 def test_own(tmp_path: Path) -> None:
     trace = read(tmp_path, OWN)
     assert trace.requests.priority.tolist() == [1, 0]

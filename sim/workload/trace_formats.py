@@ -1,12 +1,13 @@
 """The formats of request traces: what each is told by, and how one of its rows is read.
 
-Sources: Azure (Splitwise, ISCA 2024, and its 2024 sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079),
+Sources: Azure (Splitwise, ISCA 2024, and its 2024 sequel), BurstGPT (arXiv:2401.17644), Mooncake (arXiv:2407.00079;
+with a ``session_id`` as NVIDIA's AIPerf 0.14 writes and reads its form: milliseconds, a number),
 Qwen-Bailian (arXiv:2506.02634), RAGPulse (arXiv:2511.12979).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +51,8 @@ class TraceFormat:
     each file, for what earlier rows tell of later ones. ``hashed_tokens`` are those of a hashed block as the publishers
     have it (others write their records with blocks of theirs), ``of_parts`` says that ids are of parts of a prompt, of
     any length. ``by_clock`` says that times are since 1970. Of a format with ``in_columns`` a row is its three
-    ``columns`` (instant, prompt, output) and those of ``besides`` that the file has.
+    ``columns`` (instant, prompt, output) and those of ``besides`` that the file has. ``is_one`` is asked of the first
+    record where names alone do not tell.
     """
 
     name: str
@@ -62,6 +64,7 @@ class TraceFormat:
     by_clock: bool = False
     in_columns: bool = False
     besides: tuple[str, ...] = ()
+    is_one: Callable[[Mapping[str, Any]], bool] = lambda _: True
 
 
 def short(written: object) -> str:
@@ -174,7 +177,8 @@ def _parts(record: Any) -> list[int] | None:
 def _mooncake(record: Any, _seen: Any) -> TraceRow:
     time_ns = _within(round(float(record["timestamp"]) * NS_PER_MS), f"{record['timestamp']} ms")
     prompt, output = (tokens(record[name], name) for name in ("input_length", "output_length"))
-    return TraceRow(time_ns, prompt, output, hashes=_blocks(record))
+    session = record.get("session_id")  # AIPerf's and Dynamo's: turns of one conversation
+    return TraceRow(time_ns, prompt, output, None if session is None else str(session), hashes=_blocks(record))
 
 
 def _ragpulse(record: Any, _seen: Any) -> TraceRow:
@@ -217,4 +221,5 @@ RAGPULSE = TraceFormat(
     _ragpulse,
     json=True,
     of_parts=True,  # passages, history, the question
+    is_one=lambda record: isinstance(record["timestamp"], str),  # a number is of ms, in Mooncake's form with sessions
 )

@@ -230,14 +230,18 @@ def trace_formats() -> dict[str, TraceFormat]:
     return named(FAMILY)
 
 
-def _pick(path: Path, names: Sequence[str], *, json: bool, wanted: str | None) -> TraceFormat:
-    """The format that needs the most of the columns that are there, each once."""
+def _pick(
+    path: Path, names: Sequence[str], *, json: bool, wanted: str | None, record: Mapping[str, Any] | None = None
+) -> TraceFormat:
+    """The format that needs the most of the columns that are there, each once; ``record`` is the first of JSON."""
     twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
     if twice is not None:
         raise InputError.one(str(path), f"has two columns '{twice}'", line=1)
     formats = sorted(trace_formats().values(), key=lambda one: (one.json, -len(one.columns) if one.json else 0))
     for one in formats:
         if one.json == json and wanted in (None, one.name) and set(one.columns) <= set(names):
+            if wanted is None and record is not None and not one.is_one(record):
+                continue
             return one
     known = "; ".join(f"{one.name}: {', '.join(one.columns)}" for one in formats)
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
@@ -298,7 +302,7 @@ def _json_rows(
     record = next((found for found in map(_record, lines) if found), None)
     if record is None:
         raise InputError.one(str(path), f"has no JSON record in its first {len(lines)} lines", line=1)
-    found = _pick(path, list(record), json=True, wanted=wanted)
+    found = _pick(path, list(record), json=True, wanted=wanted, record=record)
     _has(path, asked, list(record))
     read = _reader(found, asked)
 

@@ -4,10 +4,10 @@ turbostat prints, every interval, a row of sums over the machine (``-`` for core
 first of each package holds ``PkgWatt`` and ``RAMWatt``; its times need ``--enable Time_Of_Day_Seconds``. With
 ``--Joules`` it gives energies of the interval. The packages are read, and the sums only where there is nothing else.
 
-``perf stat -I 1000 -e power/energy-pkg/,power/energy-ram/`` gives J per interval, as text or with ``-x,`` (or
-``-x\\;``) as CSV, for the machine or (``--per-socket``, ``-A``) for each socket. Its times run from the start of perf;
-``# started on``, which it writes into a file of its own (``-o``), gives the day, in local time without a zone. Without
-it times count from 1970-01-01.
+``perf stat -I 1000 -e power/energy-pkg/,power/energy-ram/`` gives J per interval, as text, with ``-x,`` (or
+``-x\\;``) as CSV, or with ``-j`` as an object a line (perf 6.1 and 7.2), for the machine or (``--per-socket``, ``-A``)
+for each socket. Its times run from the start of perf; ``# started on``, which it writes into a file of its own
+(``-o``), gives the day, in local time without a zone. Without it times count from 1970-01-01.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from sim.errors import InputError
 from sim.measure.readers.gathering import Gathering
 from sim.measure.readers.text import Text
 from sim.measure.recording import Kind, Recording
+from sim.plain import as_mapping, as_number, as_text
+from sim.reading import parse_json
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 NAME = "turbostat text or perf stat -I (power/energy-pkg/)"
@@ -67,7 +70,7 @@ def _is_header(words: list[str]) -> bool:
 
 
 def _is_perf(line: str) -> bool:
-    return _TEXT_LINE.match(line) is not None or _csv_line(line) is not None
+    return _TEXT_LINE.match(line) is not None or _split(line) is not None
 
 
 # turbostat
@@ -147,6 +150,10 @@ class _Count:
     kind: Kind
 
 
+def _split(line: str) -> tuple[str, str, str, str] | None:
+    return _json_line(line) or _csv_line(line)
+
+
 def _csv_line(line: str) -> tuple[str, str, str, str] | None:
     """Time, place, value and event of a line of ``perf stat -x``; None where it is none."""
     for separator in (";", ",", "|", "\t"):
@@ -157,6 +164,21 @@ def _csv_line(line: str) -> tuple[str, str, str, str] | None:
         if unit + 1 < len(cells) and "energy-" in cells[unit + 1]:
             return cells[0], cells[1] if unit > 2 else "", cells[unit - 1], cells[unit + 1]
     return None
+
+
+def _json_line(line: str) -> tuple[str, str, str, str] | None:
+    """The same of a line of ``perf stat -j``; None where it is none."""
+    if not line.lstrip().startswith("{") or "energy-" not in line:
+        return None
+    try:
+        said = as_mapping(parse_json(line, NAME)) or {}
+    except InputError:
+        return None
+    time, socket, cpu = said.get("interval"), as_text(said.get("socket")), as_text(said.get("cpu"))
+    value, event = as_text(said.get("counter-value")), as_text(said.get("event"))
+    if as_number(time) is None or value is None or event is None or said.get("unit") not in ("Joules", ""):
+        return None
+    return f"{time:.9f}", socket or (f"CPU{cpu}" if cpu is not None else ""), value, event
 
 
 def _number(written: str) -> float:
@@ -171,7 +193,7 @@ def _number(written: str) -> float:
 def _count(line: str) -> _Count | None:
     """What a line counts; None for a line about something else. Raises ``ValueError`` where it is damaged."""
     match = _TEXT_LINE.match(line)
-    cells = (match["time"], match["place"] or "", match["value"], match["event"]) if match else _csv_line(line)
+    cells = (match["time"], match["place"] or "", match["value"], match["event"]) if match else _split(line)
     if cells is None:
         if "energy-" in line and "#" not in line:
             raise ValueError(line)

@@ -9,8 +9,12 @@ hence a direct basis. Times are the starts of intervals, with their offset. http
 
 from __future__ import annotations
 
+from ast import literal_eval
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +31,7 @@ from sim.units import NS_PER_S, parse
 
 _UNITS = {"lbs_co2_per_mwh": "1 lb/MWh", "lb_co2_per_mwh": "1 lb/MWh"}
 _MARGINAL = {"co2_moer": True, "co2_aoer": False}
+_IN_ANOTHER = "is in {!r}, and the scenario's 'unit' says otherwise"
 _WORDS = {"moer": True, "aoer": False, "health": None}
 
 
@@ -76,6 +81,9 @@ def read_watttime_csv(
     ``si_per_value`` is one unit of it in g/J. Raises ``InputError`` with every fault.
     """
     with open_table(path) as table:
+        at_meta = table.first_of("meta")
+        if column is None and at_meta is not None and "value" in table.names:
+            column = "value"
         if column is None and len(table.names) != 2:
             message = f"has {len(table.names)} columns: say which one to read  ({', '.join(table.names)})"
             raise InputError.one(str(path), message, line=1)
@@ -92,7 +100,13 @@ def read_watttime_csv(
             if at_type is not None:
                 types[cell(row, at_type)] = None
             if at_units is not None and _other_unit(cell(row, at_units), si_per_value):
-                table.complain(line, f"is in {cell(row, at_units)!r}, and the scenario's 'unit' says otherwise")
+                table.complain(line, _IN_ANOTHER.format(cell(row, at_units)))
+            if at_meta is not None:
+                meta = _meta(cell(row, at_meta))
+                if (signal_type := meta.get("signal_type")) is not None:
+                    types[str(signal_type)] = None
+                if (units := meta.get("units")) is not None and _other_unit(str(units), si_per_value):
+                    table.complain(line, _IN_ANOTHER.format(str(units)))
             collected.add(line, times.instant(line, row), [number(table, line, row, at_value)])
         rows = collected.rows(at_end=terms.labels.at_end())
     if len(types) > 1:
@@ -100,6 +114,15 @@ def read_watttime_csv(
     for signal_type in types:
         marginal = _what(str(path), signal_type, "signal_type")
     return intensity_series(rows, terms, si_per_value, basis="direct", marginal=marginal)
+
+
+@lru_cache(maxsize=64)
+def _meta(text: str) -> Mapping[str, Any]:
+    """The ``meta`` of an answer as Python prints it; empty for what is none."""
+    try:
+        return as_mapping(literal_eval(text)) or {}
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
 
 
 def _by_name(table: Table, at_value: int) -> bool:

@@ -64,7 +64,8 @@ Reader = Callable[[Opened], Iterator[Read]]
 @dataclass(frozen=True)
 class JobFormat:
     """A format by its name. ``fits`` tells it from a file's beginning; of several that fit, the one with the most
-    ``columns`` is meant. ``uses`` names the ``Terms`` that say something of such a file.
+    ``columns`` is meant. ``uses`` names the ``Terms`` that say something of such a file; ``separator`` stands between
+    the columns of a header.
     """
 
     name: str
@@ -72,6 +73,7 @@ class JobFormat:
     fits: Callable[[str], bool]
     read: Reader
     uses: tuple[str, ...] = ()
+    separator: str = ","
 
 
 def header(head: str, separator: str = ",") -> list[str]:

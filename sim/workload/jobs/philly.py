@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sim.errors import InputError
 from sim.plain import as_list, as_mapping, as_text
 from sim.workload.jobs.cells import ABSENT, Cells, Ints
 from sim.workload.jobs.columns import Columns, held_together
 from sim.workload.jobs.formats import JobFormat, Opened, Read
 from sim.workload.jobs.hostlists import hosts as listed
-from sim.workload.jobs.lines import BLOCK, Table
+from sim.workload.jobs.json_records import records
+from sim.workload.jobs.lines import Table
 from sim.workload.jobs.report import JobReport
 from sim.workload.jobs.states import CODE, state_of
 from sim.workload.jobs.table import UNKNOWN
@@ -38,8 +38,7 @@ from sim.workload.jobs.times import Clock, Readings
 from sim.workload.trace_formats import short
 
 NONE = ("", "None", "null")
-PIECE, AT_ONCE = 1 << 20, 50_000
-BETWEEN = " \t\r\n,[]"
+AT_ONCE = 50_000
 UNASKED = "have no attempt that says its GPUs, so that what they asked for is unknown: left out"
 LOST = "have an attempt without a start or an end: left out of the run time"
 CHANGED = "had attempts on unequal numbers of GPUs: the most of them"
@@ -58,7 +57,7 @@ def read(opened: Opened) -> Iterator[Read]:
     """The jobs of Philly's log. Raises ``InputError`` for times without a zone, and for what is no JSON."""
     clock = Clock(opened.file, opened.terms.zone, "America/Los_Angeles")
     held: list[tuple[int, dict[str, Any]]] = []
-    for line, record in _records(opened):
+    for line, record in records(opened):
         job = _job(record)
         if isinstance(job, str):
             opened.report.rows += 1
@@ -70,35 +69,6 @@ def read(opened: Opened) -> Iterator[Read]:
             held = []
     if held:
         yield _block(held, clock, opened)
-
-
-def _records(opened: Opened) -> Iterator[tuple[int, Any]]:
-    """Each record with the line that it begins on, a piece of the file at a time."""
-    decoder, text, at, line = json.JSONDecoder(), opened.head, 0, 1
-    while True:
-        while at < len(text) and text[at] in BETWEEN:
-            line += text[at] == "\n"
-            at += 1
-        try:
-            record, until = decoder.raw_decode(text, at)
-        except RecursionError:
-            raise InputError.one(opened.file, "is JSON nested too deep", line=line) from None
-        except json.JSONDecodeError as error:
-            ended = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
-            piece = opened.rest.read(PIECE)
-            if piece and len(text) - at <= BLOCK:
-                text, at = text[at:] + piece, 0
-                continue
-            if not text[at:].strip(BETWEEN):
-                return
-            if piece or not ended:
-                raise InputError.one(opened.file, f"is not valid JSON: {error.msg}", line=line) from None
-            opened.report.rows += 1
-            opened.report.complain(opened.file, line, f"is the last and was cut off: {short(text[at:])}")
-            return
-        yield line, record
-        line += text.count("\n", at, until)
-        at = until
 
 
 def _job(record: Any) -> dict[str, Any] | str:

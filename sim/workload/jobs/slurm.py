@@ -68,7 +68,7 @@ def read(opened: Opened) -> Iterator[Read]:
     """The jobs of an export of sacct. Raises ``InputError`` for times without a zone, or cpus of unknown meaning."""
     clock = Clock(opened.file, opened.terms.zone, "America/Los_Angeles, where the cluster stands")
     reader = under_header(
-        partial(_jobs, clock=clock), by_clock=True, separator="|", quoted=False, whole=("JobID", _one_job)
+        partial(jobs_of, clock=clock), by_clock=True, separator="|", quoted=False, whole=("JobID", _one_job)
     )
     return reader(opened)
 
@@ -78,7 +78,8 @@ def _one_job(job_id: str) -> str:
     return job_id.partition(".")[0].partition("+")[0]
 
 
-def _jobs(cells: Cells, opened: Opened, *, clock: Clock) -> Columns:
+def jobs_of(cells: Cells, opened: Opened, *, clock: Clock) -> Columns:
+    """The jobs in rows as sacct prints them, its steps and the parts of het jobs among them."""
     steps = cells.matches("JobID", r"\.")
     joules = _joules(cells, steps)[~steps]
     cells.leave_out(steps, STEPS)
@@ -240,4 +241,6 @@ def _put_together(cells: Cells, jobs: Columns, het: Bools, asked: Asked) -> Bool
     return others
 
 
-SLURM = JobFormat("slurm", NEEDED, has_columns(*NEEDED, separator="|"), read, uses=("zone", "processors"))
+SLURM = JobFormat(
+    "slurm", NEEDED, has_columns(*NEEDED, separator="|"), read, uses=("zone", "processors"), separator="|"
+)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from sim.workload.jobs.report import JobReport
 from sim.workload.jobs.table import JobTable
 
 FAMILY = "job trace"
+SEPARATORS = (",", "|", ";", "\t")
 AS_TOLD = Terms()
 """Nothing that the file does not say."""
 
@@ -121,17 +123,21 @@ def _pick(opened: Opened, wanted: str | None) -> JobFormat:
         return form
     known = "; ".join(f"{form.name}: {', '.join(form.columns)}" for form in formats.values())
     asked = f" of the format '{wanted}'" if wanted else " of any known format"
-    names = header(opened.head)
-    begins = ", ".join(names)
+    begins = ", ".join(header(opened.head))
     shown = begins if len(begins) <= 200 else begins[:197] + "..."
-    close = "" if wanted else _closest(names, tuple(formats.values()))
+    close = "" if wanted else _closest(opened.head, tuple(formats.values()))
     raise InputError.one(opened.file, f"is not{asked}; it begins: {shown}{close}  ({known})", line=1)
 
 
-def _closest(names: Sequence[str], formats: Sequence[JobFormat]) -> str:
+def _closest(head: str, formats: Sequence[JobFormat]) -> str:
     """The format that shares most columns with a header, if more than one, and which of its columns are not there."""
-    form = max(formats, key=lambda form: (len(set(form.columns) & set(names)), -len(form.columns)))
+    headers = [(separator, header(head, separator)) for separator in SEPARATORS]
+    (separator, names), form = max(
+        product(headers, formats), key=lambda pair: (len(set(pair[1].columns) & set(pair[0][1])), -len(pair[1].columns))
+    )
     lacking = [name for name in form.columns if name not in names]
     if len(form.columns) - len(lacking) < 2:
         return ""
-    return f"; closest is {form.name}, of which it lacks: {', '.join(lacking)}"
+    if lacking:
+        return f"; closest is {form.name}, of which it lacks: {', '.join(lacking)}"
+    return f"; closest is {form.name}, which has {form.separator!r} between its columns, and not {separator!r}"
