@@ -232,3 +232,6 @@ def test_what_no_job_is_told_of_stays_with_its_workload() -> None:
     assert dict(zip(shares.names, shares.jobs.tolist(), strict=True)) == {"research": 3, "chat": 0}
     total = found.values.sum(axis=0) + found.unallocated
     close(total, fold(both, plan).values.sum(axis=0))
+    # What it drew is told of no job, and owed by no workload.
+    alone, beside = (of(attribute(one, plan, jobs, "apart"), "energy_j") for one in (ledger, both))
+    assert beside == pytest.approx({**alone, "(chat)": 0.5 * sum(alone.values())}, rel=1e-9, abs=1e-9)
