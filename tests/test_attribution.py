@@ -223,14 +223,18 @@ def test_idle_gpus_go_by_slots_held_or_by_energy_in_each_bin() -> None:
 
 
 def test_what_no_job_is_told_of_stays_with_its_workload() -> None:
-    """A service beside the jobs, whose draws are its own: it answers for itself, under its name."""
+    """A service beside the jobs, whose draws are its own: it answers for itself, under its name (the second
+    of two: what is laid to the first by mistake may be its own)."""
     ledger, jobs, plan = two_jobs()
     rows = [(key, ledger.energy_j[i], ledger.slot_ns[i]) for i, key in enumerate(ledger.keys)]
-    chat = [(key._replace(owner="chat"), 0.5 * j, slot_ns) for key, j, slot_ns in rows if key.owner == "research"]
-    both = Ledger.of(ledger.edges_ns, [*rows, *chat])
+    talk = [(key._replace(owner="talk"), 0.5 * j, slot_ns) for key, j, slot_ns in rows if key.owner == "research"]
+    both = Ledger.of(ledger.edges_ns, [*rows, *talk])
     found = attribute(both, plan, jobs, "by-use")
-    assert of(found, "energy_j")["(chat)"] > 0.0
+    assert of(found, "energy_j")["(talk)"] > 0.0
     shares = found.by("workload")
-    assert dict(zip(shares.names, shares.jobs.tolist(), strict=True)) == {"research": 3, "chat": 0}
+    assert dict(zip(shares.names, shares.jobs.tolist(), strict=True)) == {"research": 3, "talk": 0}
     total = found.values.sum(axis=0) + found.unallocated
     close(total, fold(both, plan).values.sum(axis=0))
+    # What it drew is told of no job, and owed by no workload.
+    alone, beside = (of(attribute(one, plan, jobs, "apart"), "energy_j") for one in (ledger, both))
+    assert beside == pytest.approx({**alone, "(talk)": 0.5 * sum(alone.values())}, rel=1e-9, abs=1e-9)

@@ -17,7 +17,7 @@ from sim.accounting.queueing import cluster_series, on_bins, queue_steps, steps
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import MILLI
 from sim.workload.jobs.batch import ENDS, Ends, own_log
-from sim.workload.jobs.table import RECORDED, JobTable
+from sim.workload.jobs.table import RECORDED, UNKNOWN, JobTable
 from tests.job_batches import batch_of, fifo, ints, inventory, log_of, table, tables
 
 RUNS = st.integers(1, 3 * 10**5)
@@ -196,6 +196,11 @@ def test_deadlines() -> None:
     )
     metrics = batch_metrics(fifo(jobs, inventory(), 50 * NS_PER_S))
     assert (metrics["deadlines"], metrics["deadlines_missed"]) == (4, 2)
+    some = table([0, 0], [10, 20], [1, 1], deadline_ns=ints(UNKNOWN, 15 * NS_PER_S))
+    metrics = batch_metrics(fifo(some, inventory(), 50 * NS_PER_S))
+    assert (metrics["deadlines"], metrics["deadlines_missed"]) == (1, 1)
+    none = table([0, 0], [10, 20], [1, 1])
+    assert "deadlines" not in batch_metrics(fifo(none, inventory(), 50 * NS_PER_S))
 
 
 def test_only_the_largest_users_are_named_and_all_are_counted() -> None:

@@ -65,3 +65,13 @@ def test_what_is_called_and_kept_decides_nothing(name: str) -> None:
     other = {**resolved(name), "name": "another", "description": "in other words"}
     other["outputs"] = {**other.get("outputs", {}), "requests": "all"}
     assert moved(name, other) == []
+
+
+@pytest.mark.parametrize("name", ["lora-one-node", "disaggregated"])
+def test_a_cap_at_a_board_s_own_limit_slows_nothing(name: str) -> None:
+    """700 W of an H100 or an H200, for all but an hour of each day."""
+    other = resolved(name)
+    (work,) = other["workloads"]
+    daily = {"kind": "daily", "since": "06:00", "until": "05:00"}
+    other["policies"] = [{"kind": "power-cap", "target": work, "cap": "700 W", "when": daily}]
+    assert moved(name, other) == []

@@ -279,3 +279,13 @@ def test_the_larger_of_two_under_mps_as_measured(larger: float, slower: float) -
     small, large = gpu.terms(tuple(Tenant(milli, 1.0, True) for milli in shares))
     assert 1.0 / large.rate == pytest.approx(slower, rel=0.03)
     assert 1.0 / small.rate < 1.1
+
+
+@pytest.mark.parametrize("way", [MPS, AtOnce(0.15, 48)], ids=str)
+def test_a_board_s_limit_holds_those_that_work(way: Sharing) -> None:
+    """400 W of work at rest's 90 W under a limit of 290: half as fast. Who draws nothing more than rest is not held."""
+    jobs = [Demand(0.5, 0.1, 0.5, 0.5, held=0.5, work_w=400.0), Demand(0.0, 0.1, 0.1, 0.5, held=0.5, work_w=0.0)]
+    free, limited = (shared(way, jobs, rest_w=90.0, limit_w=limit_w) for limit_w in (1e4, 290.0))
+    assert limited.rates[1] == free.rates[1] == pytest.approx(1.0 / way.slowdowns(jobs)[1])
+    assert limited.rates[0] * 400.0 == pytest.approx(200.0)
+    assert limited.gpu_w == pytest.approx(290.0)

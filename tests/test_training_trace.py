@@ -236,3 +236,25 @@ def test_time_within_a_band_is_all_of_it_for_the_widest(curve: Curve, share: flo
     inside = curve.seconds_within(mean * (1 - share), mean * (1 + share))
     assert 0.0 <= inside <= curve.seconds * (1 + 1e-12)
     assert curve.seconds_within(0.0, 2000.0) == pytest.approx(curve.seconds, rel=1e-12)
+
+
+@given(curves(), st.sampled_from([50.0, 400.0, 3000.0]), st.floats(0.05, 30.0))
+def test_a_curve_whose_ramps_are_limited_has_none_larger(curve: Curve, limit: float, window_s: float) -> None:
+    """Over any window, also one that lies within a slope: a curve of 100 W/s was told to have 250 W/s over a second."""
+    gentle = RampLimit(limit).of(curve)
+    found = largest_ramp(gentle, window_s)
+    assert found <= limit * (1 + 1e-9)
+    # two instants a window apart are among those that are looked at
+    at_s = np.linspace(0.0, gentle.seconds, 200, endpoint=False)
+    piece = np.searchsorted(gentle.edges_s, at_s, side="right") - 1
+    into = (at_s - gentle.edges_s[piece]) / np.diff(gentle.edges_s)[piece]
+    watts = gentle.first_w[piece] + into * (gentle.last_w - gentle.first_w)[piece]
+    near = np.abs(at_s[:, None] - at_s[None, :])
+    near = np.minimum(near, gentle.seconds - near) <= window_s
+    assert found * window_s >= float(np.abs(watts[:, None] - watts[None, :])[near].max()) * (1 - 1e-9)
+
+
+def test_a_slope_s_ramp_is_its_slope() -> None:
+    """900 W down and up at 100 W/s within 5 s: 750 W is as far as it gets."""
+    gentle = RampLimit(100.0).of(Curve.steps([5.0, 5.0], [100.0, 1000.0]))
+    assert [largest_ramp(gentle, s) for s in (0.1, 1.0, 2.5, 5.0)] == pytest.approx([100.0, 100.0, 100.0, 50.0])

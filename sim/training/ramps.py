@@ -106,15 +106,18 @@ def largest_ramp(curve: Curve, window_s: float) -> float:
     """
     if window_s >= curve.seconds:
         return curve.swing_w / window_s
-    twice = np.concatenate([curve.edges_s[:-1], curve.edges_s + curve.seconds])
-    low = np.tile(np.minimum(curve.first_w, curve.last_w), 2)
-    high = np.tile(np.maximum(curve.first_w, curve.last_w), 2)
+    # Pieces are straight: the most lies between two edges, or an edge and the instant a window from it.
+    cut = curve.cut(np.concatenate([curve.edges_s - window_s, curve.edges_s + window_s]) % curve.seconds)
+    twice = np.concatenate([cut.edges_s[:-1], cut.edges_s[:-1] + curve.seconds])
+    before = np.roll(cut.last_w, 1)  # power may jump at an edge
+    low = np.tile(np.minimum(cut.first_w, before), 2)
+    high = np.tile(np.maximum(cut.first_w, before), 2)
+    reach_s = window_s + SAME * curve.seconds
     highest: deque[int] = deque()
     lowest: deque[int] = deque()
     most, end = 0.0, 0
-    for begin in range(len(curve.first_w)):
-        # From the last instant of a piece on: what the piece before ends with is as near as can be.
-        while end < len(low) and twice[end] <= twice[begin + 1] + window_s:
+    for begin in range(len(cut.first_w)):
+        while end < len(low) and twice[end] <= twice[begin] + reach_s:
             _push(highest, high, end, 1.0)
             _push(lowest, low, end, -1.0)
             end += 1
