@@ -18,6 +18,7 @@ import sim
 from sim.errors import RunError
 from sim.results.results import Results
 from tests.any_scenario import scenarios
+from tests.repeats import repeats
 
 LIGHT = (
     "bloom-training-model", "bloom-training-physical", "dallas-on-ercot", "deepseek-v3-training", "disaggregated",
@@ -198,9 +199,8 @@ def test_sites_that_share_nothing_add_up(one: str, other: str) -> None:
         assert whole.at(path) == pytest.approx(sum(part.at(path) for part in parts), rel=ROUNDING)
 
 
-@settings(max_examples=8)
-@given(scenarios(serving=False))
-def test_units_mean_nothing_in_any_scenario(scenario: dict[str, Any]) -> None:
+def told_in_other_units(scenario: dict[str, Any]) -> None:
+    """It says the same, where it runs at all."""
     if sim.check(scenario):
         return
     try:
@@ -208,3 +208,16 @@ def test_units_mean_nothing_in_any_scenario(scenario: dict[str, Any]) -> None:
     except RunError:
         return
     assert unlike(expected, sim.run(in_other_units(scenario)).summary) == []
+
+
+@settings(max_examples=8)
+@given(scenarios(serving=False))
+def test_units_mean_nothing_in_any_scenario(scenario: dict[str, Any]) -> None:
+    told_in_other_units(scenario)
+
+
+@pytest.mark.proof
+@settings(max_examples=repeats(24, nightly=200))
+@given(scenarios(serving=False))
+def test_units_mean_nothing_in_many_scenarios(scenario: dict[str, Any]) -> None:
+    told_in_other_units(scenario)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.engine.fleet.placements.anywhere import Anywhere
@@ -31,6 +31,7 @@ from sim.profiles.catalog import Catalog
 from sim.profiles.gpu_parts import SharedGPU
 from sim.profiles.sharing import Instances
 from tests.fleets import Job, Played, overbooked, partial_gangs
+from tests.repeats import repeats
 
 S = 1_000_000_000
 TYPICAL = (TypicalTask(0.5, 0, 500, 4000, 1000), TypicalTask(0.5, 2, 0, 8000, 8000))
@@ -99,11 +100,10 @@ def pools(*, cut: bool) -> list[PoolShape]:
     ]
 
 
-@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
-@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
-def test_no_more_is_held_than_there_is(placement: Placement, cut: bool) -> None:
-    """And all of a job or nothing, and all is free when all that can ever run have run."""
+def holds_what_there_is(placement: Placement, cut: bool, examples: int) -> None:
+    """So many queues, each under one of the schedulers."""
 
+    @settings(max_examples=examples)
     @given(queues(), st.integers(0, 3))
     def check(queue: list[Job], which: int) -> None:
         shapes = pools(cut=cut)
@@ -121,6 +121,20 @@ def test_no_more_is_held_than_there_is(placement: Placement, cut: bool) -> None:
             assert not _slices_beyond_the_gpu(played)
 
     check()
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
+def test_no_more_is_held_than_there_is(placement: Placement, cut: bool) -> None:
+    """And all of a job or nothing, and all is free when all that can ever run have run."""
+    holds_what_there_is(placement, cut, 25)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
+def test_no_more_is_held_than_there_is_by_many_queues(placement: Placement, cut: bool) -> None:
+    holds_what_there_is(placement, cut, repeats(120, nightly=2000))
 
 
 @dataclass(frozen=True)
@@ -151,12 +165,10 @@ class Watched:
         return self.inner.ask_again_ns(view)
 
 
-@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
-@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
-def test_backfill_never_delays_the_head_whatever_it_asks_for(placement: Placement, cut: bool) -> None:
-    """With parts of GPUs, CPUs, memory and several pools, under any placement: no head starts later than if nobody else
-    had been started, where nobody runs longer than was asked for."""
+def delays_no_head(placement: Placement, cut: bool, examples: int) -> None:
+    """In so many queues."""
 
+    @settings(max_examples=examples)
     @given(queues())
     def check(queue: list[Job]) -> None:
         shapes = pools(cut=cut)
@@ -168,6 +180,21 @@ def test_backfill_never_delays_the_head_whatever_it_asks_for(placement: Placemen
             assert played.start_ns(i) <= min(latest)
 
     check()
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
+def test_backfill_never_delays_the_head_whatever_it_asks_for(placement: Placement, cut: bool) -> None:
+    """With parts of GPUs, CPUs, memory and several pools, under any placement: no head starts later than if nobody else
+    had been started, where nobody runs longer than was asked for."""
+    delays_no_head(placement, cut, 25)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("cut", [False, True], ids=["parts", "instances"])
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda one: type(one).__name__)
+def test_backfill_never_delays_the_head_of_many_queues(placement: Placement, cut: bool) -> None:
+    delays_no_head(placement, cut, repeats(120, nightly=2000))
 
 
 def _ever(played: Played, job: Job) -> bool:

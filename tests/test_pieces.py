@@ -25,6 +25,7 @@ from sim.engine.meter import Draw, Recorder
 from sim.engine.node import Node
 from sim.profiles.power import psu_loss_w
 from sim.units import HOUR_NS
+from tests.repeats import repeats
 from tests.test_serving_service import changed
 from tests.worlds import S, hardware
 
@@ -108,9 +109,8 @@ def settled(recorder: Recorder, seed: int) -> None:
         node.settle()
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from([S, 3600 * S, 10**13]))
-def test_their_ledger_is_the_same_to_the_bit(seed: int, bin_ns: int) -> None:
+def told_alike(seed: int, bin_ns: int) -> None:
+    """Settled later and at once, the same to the bit."""
     left, told = (LedgerRecorder({"pool": "site"}, Bins(bin_ns)) for _ in range(2))
     settled(left, seed)
     settled(AtOnce(told), seed)
@@ -118,6 +118,22 @@ def test_their_ledger_is_the_same_to_the_bit(seed: int, bin_ns: int) -> None:
     assert in_columns.keys == each.keys
     assert (in_columns.energy_j == each.energy_j).all()
     assert (in_columns.slot_ns == each.slot_ns).all()
+
+
+SEEDS, BINS_NS = st.integers(0, 2**32), st.sampled_from([S, 3600 * S, 10**13])
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, BINS_NS)
+def test_their_ledger_is_the_same_to_the_bit(seed: int, bin_ns: int) -> None:
+    told_alike(seed, bin_ns)
+
+
+@pytest.mark.proof
+@settings(max_examples=repeats(300, nightly=3000), deadline=None)
+@given(SEEDS, BINS_NS)
+def test_many_ledgers_are_the_same_to_the_bit(seed: int, bin_ns: int) -> None:
+    told_alike(seed, bin_ns)
 
 
 @settings(deadline=None)

@@ -122,10 +122,10 @@ SERVING: dict[str, Any] = {
 def test_a_policy_caps_serving_as_its_own_schedule_of_caps_would() -> None:
     data = small()
     data["workloads"] = {"chat": SERVING}
-    data |= {"duration": "20 min"}
-    event = {"start": "5 min", "duration": "10 min", "reduce_to": "200 W"}
+    data |= {"duration": "4 min"}
+    event = {"start": "1 min", "duration": "2 min", "reduce_to": "200 W"}
     by_policy = {**data, "policies": [{"kind": "demand-response", "target": "chat", "events": [event]}]}
-    written = [{"after": "5 min", "cap": "200 W"}, {"after": "15 min", "cap": f"{TDP_W} W"}]
+    written = [{"after": "1 min", "cap": "200 W"}, {"after": "3 min", "cap": f"{TDP_W} W"}]
     by_hand = {**data, "workloads": {"chat": {**SERVING, "replicas": {**SERVING["replicas"], "power_cap": written}}}}
     one, other, free = (sim.run(each).summary for each in (by_policy, by_hand, data))
     assert one["serving"] == other["serving"]

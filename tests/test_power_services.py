@@ -211,10 +211,11 @@ def test_a_serving_row_keeps_its_limit_whatever_its_replicas_do() -> None:
 def test_a_replica_stands_still_with_all_its_requests(policy: dict[str, Any]) -> None:
     """A call for 1 kW less from the first to the second minute: replicas pause, and go on; none is lost, none begins
     anew, and meanwhile only the others answer. Both engines tell the same."""
+    free = held_serving("20 kW", **policy) | {"duration": "150 s"}
+    free_w = sim.run(free).summary["power_limits"]["domains"]["row"]["most_w"]
     runs = []
     for engine in ("fast", "reference"):
-        scenario = held_serving("20 kW", engine, **policy)
-        free_w = sim.run(scenario).summary["power_limits"]["domains"]["row"]["most_w"]
+        scenario = held_serving("20 kW", engine, **policy) | {"duration": "150 s"}
         row = scenario["policies"][0]["domains"]["row"]
         call = {"start": "1 min", "duration": "1 min", "limit": f"{free_w - 1000.0:.0f} W", "notice": "0 s"}
         row |= {"answers": [{"kind": "pause", "whom": "serving"}], "calls": [call]}

@@ -14,6 +14,12 @@ IN_LITTLE = {
     "test_a_copy_with_two_routers_swapped_is_compiled_anew": "test_the_compiled_twin_of_a_router_is_the_same",
     "test_the_library_serves_as_numba_does": "test_the_engines_agree",
     "test_the_library_gives_nodes_away_as_numba_does": "test_the_kernel_leaves_what_the_plain_fleet_leaves",
+    "test_many_ledgers_are_the_same_to_the_bit": "test_their_ledger_is_the_same_to_the_bit",
+    "test_no_more_is_held_than_there_is_by_many_queues": "test_no_more_is_held_than_there_is",
+    "test_backfill_never_delays_the_head_of_many_queues": "test_backfill_never_delays_the_head_whatever_it_asks_for",
+    "test_units_mean_nothing_in_many_scenarios": "test_units_mean_nothing_in_any_scenario",
+    "test_the_simulator_agrees_with_the_mean_field_over_more_rows": "test_the_simulator_agrees_with_the_mean_field",
+    "test_what_is_judged_changes_nothing_of_a_fit": "test_what_is_judged_is_not_seen_by_the_fit",
     "test_the_library_meters_as_numba_does_to_the_bit": "test_both_folds_tell_jobs_the_same",
 }
 """By each proof the test without the mark that has its law, of fewer examples or of one compiler."""

@@ -72,7 +72,7 @@ def test_a_meter_that_only_ever_reads_zero_is_none(tmp_path: Path, watts: list[s
 def test_a_recording_of_dead_meters_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "dead.csv"
     path.write_text(log(*["0.00 W"] * 4))
-    said = CliRunner().invoke(app, ["validate", str(path), "--scenario", "chat-service"])
+    said = CliRunner().invoke(app, ["validate", str(path), "--scenario", "disaggregated"])
     assert isinstance(said.exception, InputError)
     assert "gpu0: its meter reads 0 W throughout" in str(said.exception)
 

@@ -106,7 +106,7 @@ def test_the_engines_agree_with_hundreds_of_replicas(world: World) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("router", range(len(ROUTERS)), ids=ROUTERS)
 @given(world=worlds(most_replicas=300, most_requests=300))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_the_engines_agree_with_hundreds_of_replicas_whatever_the_router(router: int, world: World) -> None:
     world = replace(world, settings=replace(world.settings, router=router))
     assert observe(world, "fast") == observe(world, "reference")

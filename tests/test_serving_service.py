@@ -142,7 +142,7 @@ def test_energy_does_not_depend_on_the_reporting_interval(bin_: str) -> None:
 
 
 def test_both_engines_write_the_same_run(tmp_path: Path) -> None:
-    short = {"top__duration": "6 min", "top__outputs__bin": "2 min"}
+    short = {"top__duration": "3 min", "top__outputs__bin": "1 min"}
     fast, plain = sim.run(changed(**short)), sim.run(changed(**short, engine="reference"))
     summaries = [copy.deepcopy(results.summary) for results in (fast, plain)]
     for summary in summaries:
