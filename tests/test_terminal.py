@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.segment import Segments
 
 import sim
 from sim.accounting.ledger import OUTSIDE, Key, Ledger
@@ -48,6 +49,28 @@ def test_beside_a_long_label_no_number_of_a_comparison_breaks() -> None:
     assert max(map(len, lines)) <= TERMINAL
     assert sum(all(number in line for number in numbers) for line in lines) == 2
     assert " ".join(captured.get().split()).count("whose name") == 1
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60])
+def test_a_narrow_terminal_loses_no_label_and_no_number(columns: int) -> None:
+    numbers = ["-12,345 kWh", "+12,345 kWh", "-12,345 kWh", "-100.0 %"]
+    console = Console(width=columns)
+    table = grid_table((COMPARED_HEADER, [["energy of a long name", *numbers], ["IT energy", *numbers]]))
+    with console.capture() as captured:
+        console.print(Segments(console.render(table)), crop=False)
+    lines = captured.get().splitlines()
+    assert sum(all(number in line for number in numbers) for line in lines) == 2
+    assert all(word in captured.get() for word in (*COMPARED_HEADER, "energy", "long", "name", "IT"))
+    assert "\u2026" not in captured.get()
+
+
+def test_the_command_shows_whole_numbers_on_a_narrow_terminal(tmp_path: Path) -> None:
+    wide, narrow = (run("run", "bloom-training", cwd=tmp_path, COLUMNS=columns).stdout for columns in ("80", "30"))
+    row = next(line for line in wide.splitlines() if line.startswith(" gpu"))
+    shown = next(line for line in narrow.splitlines() if line.startswith(" gpu"))
+    assert shown.split() == row.split()
+    assert "\u2026" not in narrow
+    assert " ".join(wide.split()).rpartition(" peak ")[2][:8] in " ".join(narrow.split())
 
 
 # ----- what to do next

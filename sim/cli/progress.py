@@ -35,7 +35,7 @@ class Shown:
         now = time.monotonic()
         if now - self._last >= EVERY_S:
             self._last = now
-            _write(f"{count:,} {self._things} checked")
+            _write(f"{count:,} {self._things if count != 1 else self._things.removesuffix('s')} checked")
 
     def __call__(self, done: int, total: int, failed: int = 0) -> None:
         now = time.monotonic()

@@ -125,9 +125,11 @@ def _run_study(
         given = {"--workers": workers, "--dask": dask, "--cache": cache}
         words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
         words += ["--no-cache"] if not keep else []
-        kept = f"{how.done:,} of {how.points:,} points are done and kept"
+        are = "is" if how.done == 1 else "are"
+        kept = f"{how.done:,} of {how.points:,} points {are} done and kept"
         if not how.points:
-            kept = f"stopped after {how.checked:,} points were checked"
+            were = "point was" if how.checked == 1 else "points were"
+            kept = f"stopped after {how.checked:,} {were} checked"
         tell(f"{kept}; go on with\n  {shlex.join(words)}")
         raise
     overwrite(shown)
