@@ -61,6 +61,7 @@ UNIT_NOT_IN_NAME = {"placements.*.forecast_mean_per_kwh.*"}
 ELSEWHERE = {
     "policies.[].field": "a cap on one phase of a disaggregated service, whose compilation takes a while",
     "serving.*.step_time_shares.*.*": "measured kernels of an optional package; tests/test_kernel_tables.py has them",
+    "serving.*.network_busy": "of a disaggregated service; tests/test_slow_networks.py has it",
     "energy_kwh.on_site_other": "a plant of a kind that another package adds",
 }
 """What none of the runs here comes to, and why not."""

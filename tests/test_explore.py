@@ -15,6 +15,8 @@ import pytest
 import sim
 from sim.explore.answers import NO_INTERVALS, TO_COME
 from sim.explore.guard import KEPT
+from sim.explore.pages import folder_page
+from sim.explore.shelf import Shelf
 from sim.results.catalogue.quantity import value_in
 from sim.results.files import write
 from sim.results.results import Results
@@ -338,3 +340,11 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path, given: list[str], says
     done = coldaisle("open", *given, "--no-browser", cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_a_damaged_run_has_its_name_and_is_told(tmp_path: Path) -> None:
+    write(sim.run(small()), tmp_path / "mine")
+    (tmp_path / "mine" / "summary.json").write_text("{")
+    [entry] = Shelf(tmp_path / "mine").entries()
+    assert entry.name == "mine"
+    assert "<span>damaged; run it again</span>" in folder_page(Shelf(tmp_path / "mine"))

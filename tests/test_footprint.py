@@ -68,3 +68,12 @@ def test_sums_are_those_of_the_lines(
     check(both.at("a"), [line for line in lines if line[0].site == "a"])
     check(both.inside(), [line for line in lines if line[1] not in ("network", "devices")])
     check(Footprint() + both, lines)
+
+
+@given(st.lists(st.floats(1e-6, 1e12), min_size=1, max_size=30))
+def test_what_is_taken_away_whole_leaves_nothing(joules: list[float]) -> None:
+    lines = Lines()
+    key = Key("a", "pool", "gpu", "fans", "job", "active")
+    lines.add("it", [key] * len(joules), ("energy_j",), np.array(joules)[:, None])
+    lines.add("it", [key], ("energy_j",), np.array([[-math.fsum(joules)]]))
+    assert lines.footprint().by(component_or_part, "energy_j") == {"fans": 0.0}

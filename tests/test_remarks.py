@@ -8,12 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from sim.errors import InputError
+from sim.follow.drift import _above_tdp
 from sim.loading.scenario import load_scenario
 from tests.commands import coldaisle
+from tests.plants import COOLING
 from tests.small import small
 
 BATTERY: dict[str, Any] = {
@@ -166,3 +169,29 @@ def test_a_board_without_kernels_says_how_else_to_describe_its_service() -> None
             },
         )
     assert "describe the service by its times (kind: inference)" in str(caught.value)
+
+
+def test_cold_plates_in_a_server_cooled_by_air_say_that_its_fans_go_on() -> None:
+    plates = {"site.facility.cooling": COOLING["direct-to-chip"]}
+    told = [line for line in load_scenario("dallas-on-ercot", plates).remarks() if "liquid_share" in line]
+    assert len(told) == 1
+    assert told[0].startswith("site.facility.cooling.liquid_share: 'dgx-h100' is the profile of a server cooled by air")
+    assert "250 to 1,000 W" in told[0]
+    rack = {**plates, "cluster.nodes.0": {"profile": "gb200-nvl72", "count": 2}}
+    assert not [line for line in load_scenario("dallas-on-ercot", rack).remarks() if "liquid_share" in line]
+
+
+def test_a_meter_that_reads_more_than_a_board_may_draw_is_told() -> None:
+    watts = {"n0/gpu0": np.array([200.0, np.nan, 90_000.0]), "n0/gpu1": np.array([700.0, 890.0, np.nan])}
+    [told] = _above_tdp("h100/gpu", watts, 700.0)
+    assert told.startswith("h100/gpu: n0/gpu0 read up to 90,000 W in a bin, where a GPU of the twin may draw 700 W")
+    assert _above_tdp("h100/gpu", {"n0/gpu1": watts["n0/gpu1"]}, 700.0) == []  # 1.27 of it, as samples may be
+    assert _above_tdp("node", watts, 0.0) == []
+
+
+def test_a_log_of_watts_says_what_a_calibration_needs(tmp_path: Path) -> None:
+    rows = [f"2026/03/01 10:00:{second:02}.000, 0, NVIDIA L4, {second % 7 + 20}.0 W" for second in range(30)]
+    (tmp_path / "smi.csv").write_text("\n".join(["timestamp, index, name, power.draw [W]", *rows]) + "\n")
+    done = coldaisle("calibrate", "smi.csv", "--out", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "does not say what work was done; record with --suite" in " ".join(done.stderr.split())

@@ -11,6 +11,7 @@ import pytest
 import sim
 from sim.engine.serving.plan import LONGEST_S, StepCost
 from sim.errors import RunError
+from sim.results.services import service_remarks
 from tests.small import small
 
 
@@ -67,6 +68,37 @@ def test_requests_take_as_much_longer_as_the_network_is_slower() -> None:
     """10 hand-overs, one after the other, of 100 tokens of 128 KiB: 131 s at 1 MB/s."""
     spans_s = [sim.run(served(network=network(bandwidth))).at("simulated_s") for bandwidth in ("1 MB/s", "2 MB/s")]
     assert spans_s[0] - spans_s[1] == pytest.approx(10 * 100 * 131072 / 2e6, rel=0.01)
+
+
+def test_the_share_of_time_in_which_the_network_carries_is_told_and_a_full_one_said() -> None:
+    """131 s at 1 MB/s for one link; by two links at once as much work is half of the time of each."""
+    full = sim.run(served(network=network("1 MB/s")))
+    carried_s = 10 * 100 * 131072 / 1e6
+    busy = full.at("serving.chat.network_busy")
+    assert busy == pytest.approx(carried_s / full.at("simulated_s"), rel=1e-6)
+    assert busy > 0.9
+    assert any("KV caches waited for the network" in line for line in service_remarks(full.summary["serving"]))
+    two = sim.run(served(network=network("1 MB/s"), prefill={"count": 2, "tensor_parallel": 1}))
+    assert two.at("serving.chat.network_busy") * two.at("simulated_s") == pytest.approx(carried_s / 2, rel=1e-6)
+    fast = sim.run(served())
+    assert fast.at("serving.chat.network_busy") < 0.01
+    assert service_remarks(fast.summary["serving"]) == []
+
+
+def test_only_who_prefills_hands_over() -> None:
+    """Other GPUs that decode have another KV cache, which was told, too."""
+    unlike = served(network=network("1 kB/s"), decode={"count": 1, "tensor_parallel": 2})
+    (problem,) = sim.check(unlike)
+    assert problem.path == "workloads.chat.network"
+
+
+def test_what_falls_behind_a_full_network_is_told_to_widen_it() -> None:
+    service = {"requests": 100, "unfinished": 60, "network_busy": 0.99}
+    [behind, waited] = service_remarks({"chat": service})
+    assert "Give it a 'network' of more bandwidth, or more replicas that prefill" in behind
+    assert "99.0 % of the time" in waited
+    [behind] = service_remarks({"chat": {**service, "network_busy": 0.5}})
+    assert "Give it more replicas, or" in behind
 
 
 def test_an_iteration_beyond_what_is_counted_is_refused() -> None:

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.segment import Segments
 
 from sim.errors import InputError, RunError
 from sim.spec.study import load_study
 from sim.study.store import Store, store_at
 from sim.study.sweep import run as sweeping
+from sim.study.sweep.front import Goal, front_of
 from sim.study.sweep.run import sweep
-from sim.study.sweep.tables import study_tables
+from sim.study.sweep.tables import front_tables, study_tables
 from sim.study.sweep.tasks import Limits, Task
 from tests.test_study import InOrder, contents, here, quick, study
 
@@ -212,6 +214,28 @@ def test_the_end_says_which_results_no_point_has_and_cuts_no_heading(
     assert "no point has such a result: carbon_kg.totl" in shown
     assert "intensity" in shown
     assert "…" not in shown
+
+
+def test_the_end_and_the_front_cut_no_number_and_tell_mappings_as_scenarios_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here(monkeypatch)
+    averages = [{"kind": "average", "region": code} for code in ("FRA", "POL")]
+    axes = {"site.grid.intensity": averages, "seed": [1, 2], "site.facility.pue": [1.123, 1.2]}
+    outputs = ["carbon_kg.operational_location", "serving.api.e2e_s.p99"]
+    found = sweep(study(axes=axes, outputs=outputs), tmp_path / "out", cache=Store(tmp_path / "cache"))
+    for tables in (
+        study_tables(found),
+        front_tables(front_of(tmp_path / "out", [Goal.read(path) for path in outputs])),
+    ):
+        page = io.StringIO()
+        console = Console(width=80, file=page)
+        console.print(Segments(console.render(tables)), crop=False)
+        shown = page.getvalue()
+        assert all(part in shown for part in ("operational_", "location", "e2e_s", "p99", "1.123", "FRA}"))
+        assert "\u2026" not in shown
+        assert '"' not in shown
+        assert max(map(len, shown.splitlines())) <= 80
 
 
 # --- points that no scenario can be, where a study takes them as rows ------------------------------------------------

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.segment import Segments
 
 import sim
 from sim.accounting.ledger import OUTSIDE, Key, Ledger
 from sim.cli.measure import _show_progress
-from sim.cli.progress import Run, counting, running, simulated
+from sim.cli.progress import Run, Shown, counting, has_last_line, running, simulated
 from sim.measure.meters.record import Progress
 from sim.results.compare import COMPARED_HEADER
 from sim.results.services import service_grids
@@ -48,6 +49,28 @@ def test_beside_a_long_label_no_number_of_a_comparison_breaks() -> None:
     assert max(map(len, lines)) <= TERMINAL
     assert sum(all(number in line for number in numbers) for line in lines) == 2
     assert " ".join(captured.get().split()).count("whose name") == 1
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60])
+def test_a_narrow_terminal_loses_no_label_and_no_number(columns: int) -> None:
+    numbers = ["-12,345 kWh", "+12,345 kWh", "-12,345 kWh", "-100.0 %"]
+    console = Console(width=columns)
+    table = grid_table((COMPARED_HEADER, [["energy of a long name", *numbers], ["IT energy", *numbers]]))
+    with console.capture() as captured:
+        console.print(Segments(console.render(table)), crop=False)
+    lines = captured.get().splitlines()
+    assert sum(all(number in line for number in numbers) for line in lines) == 2
+    assert all(word in captured.get() for word in (*COMPARED_HEADER, "energy", "long", "name", "IT"))
+    assert "\u2026" not in captured.get()
+
+
+def test_the_command_shows_whole_numbers_on_a_narrow_terminal(tmp_path: Path) -> None:
+    wide, narrow = (run("run", "bloom-training", cwd=tmp_path, COLUMNS=columns).stdout for columns in ("80", "30"))
+    row = next(line for line in wide.splitlines() if line.startswith(" gpu"))
+    shown = next(line for line in narrow.splitlines() if line.startswith(" gpu"))
+    assert shown.split() == row.split()
+    assert "\u2026" not in narrow
+    assert " ".join(wide.split()).rpartition(" peak ")[2][:8] in " ".join(narrow.split())
 
 
 # ----- what to do next
@@ -136,6 +159,33 @@ def test_a_long_run_shows_how_far_it_is_and_is_interrupted_cleanly(tmp_path: Pat
     assert shown.rstrip().endswith("coldaisle: interrupted")
     assert "\r\x1b[K" in shown[shown.rindex(" left") :]  # the line was taken away
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_dumb_terminal_gets_no_line_that_it_cannot_take_away(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", term)
+    assert has_last_line() == (term != "dumb")
+
+
+def test_the_line_is_no_longer_than_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr("sim.cli.progress.EVERY_S", 0.0)
+    shown = Shown("points of a study with long words")
+    shown.counted(2)
+    shown.counted(3)
+    lines = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert lines[0] == "2 points of a study with long"  # a longer one is broken, and only its end can be taken away
+    assert all(len(line) == 29 for line in lines)
+
+
+def test_one_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sim.cli.progress.EVERY_S", 0.0)
+    Shown("points").counted(1)
+    Shown("points").counted(2)
+    assert capsys.readouterr().err == "\r\x1b[K1 point checked\r\x1b[K2 points checked"
 
 
 def test_no_progress_without_a_terminal_and_none_of_what_is_quick(capsys: pytest.CaptureFixture[str]) -> None:

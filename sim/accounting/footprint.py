@@ -48,6 +48,8 @@ refrigerants. ``cost`` is of energy, ``carbon_cost`` what a price of carbon asks
 """
 _COLUMN = {name: i for i, name in enumerate(QUANTITIES)}
 NO_LINES: Floats = np.zeros((0, len(QUANTITIES)))
+LAST_DIGITS = 1e-12
+"""Of the sum of magnitudes: what is left of lines of both signs below that is rounding."""
 
 
 def columns(quantities: Sequence[str]) -> list[int]:
@@ -151,9 +153,18 @@ class Footprint:
         return {**dict(zip(parts, sums.tolist(), strict=True)), None: self.values.sum(axis=0).tolist()}
 
     def _grouped(self, name: Name, part: Part | None) -> tuple[list[str], Floats]:
-        """Names, and the sums of every quantity (names, ``QUANTITIES``)."""
+        """Names, and the sums of every quantity (names, ``QUANTITIES``).
+
+        What lines take away from one another to the last digits (the fans of servers in a bath) is nothing.
+        """
         names, lines, begins = self.labels.groups(name, part)
-        return names, np.add.reduceat(self.values[lines], begins, axis=0) if names else NO_LINES
+        if not names:
+            return names, NO_LINES
+        values = self.values[lines]
+        sums = np.add.reduceat(values, begins, axis=0)
+        if values.min() < 0.0:
+            sums[np.abs(sums) < LAST_DIGITS * np.add.reduceat(np.abs(values), begins, axis=0)] = 0.0
+        return names, sums
 
 
 class Lines:

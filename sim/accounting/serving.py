@@ -92,6 +92,8 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
     metrics["replicas_mean"] = log.replica_ns / ledger.end_ns
     metrics["replicas_most"] = log.most_replicas
     metrics["cold_starts"] = log.cold_starts
+    if log.network_busy is not None:
+        metrics["network_busy"] = log.network_busy
     if log.skipped_rows:
         metrics["trace_rows_skipped"] = log.skipped_rows
         metrics["trace_problems"] = list(log.trace_problems)

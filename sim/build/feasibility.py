@@ -102,7 +102,7 @@ def _slow_network(deployment: Deployment) -> list[tuple[str, str]]:
 
     lasting, found = {}, []
     rate, latency_s = float(network.bandwidth), int(network.latency) * SECONDS_PER_NS
-    if spec.decode is not None:
+    if spec.decode is not None and r is not spec.decode:  # who decodes hands nothing over
         kept = max(0.0, deployment.kv_bytes_per_gpu())
         lasting["handing a full KV cache over"] = latency_s + kept / rate
         joules, most_j = kept * r.tensor_parallel * float(network.energy_per_byte), 2.0**MOST_BITS * J_PER_NJ

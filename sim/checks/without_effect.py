@@ -1,8 +1,8 @@
 """What is asked for and comes to nothing: it is run, and told.
 
 Who follows a signal that is one number all the time does nothing, or always the same; a trace of power that begins
-after the run keeps nothing. So is told an SCI whose unit of work is that of some workloads, while the carbon of all
-stands above it.
+after the run keeps nothing; cold plates spare no fan of a server whose profile knows of none. So is told an SCI whose
+unit of work is that of some workloads, while the carbon of all stands above it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sim.build.plates import standing
 from sim.paths import joined
 
 if TYPE_CHECKING:
@@ -48,7 +49,25 @@ def remarks(resolved: Resolved) -> Iterator[str]:
     for signal in dict.fromkeys(scheduler.looks_at if scheduler is not None else ()):
         if all(_steady(grids[site], signal) for site in set(resolved.sites.values())):
             yield _told(("cluster", "scheduler"), signal, "jobs have no hour to wait for")
+    yield from _spared_fans(resolved)
     yield from _sci(scenario)
+
+
+def _spared_fans(resolved: Resolved) -> Iterator[str]:
+    """Cold plates in servers whose profiles know of none take heat from the hall, and nothing from their own fans."""
+    for path, place in resolved.parts.places.items():
+        cooling = getattr(place.facility, "cooling", None)
+        if getattr(cooling, "liquid_share", None) is None:
+            continue
+        nodes = [machine.node for machine in standing(resolved, str(path[1]) if len(path) > 1 else None)]
+        for node in {node.name: node for node in nodes if node.liquid_share is None and node.fans is not None}.values():
+            assert node.fans is not None
+            watts = f"{float(node.fans.idle.value):,.0f} to {float(node.fans.active.value):,.0f} W"
+            yield (
+                f"{joined((*path, 'facility', 'cooling', 'liquid_share'))}: '{node.name}' is the profile of a server "
+                f"cooled by air, and its fans draw {watts} beside cold plates, too; a profile with its own "
+                "'liquid_share' and 'fans' has those of a server built with them"
+            )
 
 
 def _steady(grid: Grid, signal: str) -> bool:

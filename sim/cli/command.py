@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,7 +86,8 @@ def _show(results: Results, *, as_json: bool, quiet: bool) -> None:
         from sim.results.sparkline import power_line
         from sim.results.tables import TERMINAL, run_tables
 
-        power = power_line(results.energy, encoding=sys.stdout.encoding or "ascii", width=TERMINAL - 1)
+        width = min(TERMINAL, get_terminal_size().columns) - 1
+        power = power_line(results.energy, encoding=sys.stdout.encoding or "ascii", width=width)
         show_tables(run_tables(results.scenario["name"], results.summary, power))
 
 

@@ -15,7 +15,7 @@ import typer
 from sim.cli.completion import profile_names, scenario_names
 from sim.cli.interrupts import hear_hang_ups
 from sim.cli.options import JsonOption, SetOption, inert, show_tables, suggest, tell
-from sim.cli.progress import counting, running
+from sim.cli.progress import counting, fitting, has_last_line, running
 from sim.errors import InputError, QuantityError, RunError
 from sim.instants import named_zone
 
@@ -67,9 +67,9 @@ def record(
     hear_hang_ups()  # a closed terminal keeps what was sampled, too
     try:
         whole_s = None if suite or command else seconds  # what else is recorded ends by itself
-        recording = record_here(wanted, watch=partial(_show_progress, whole_s) if sys.stderr.isatty() else None)
+        recording = record_here(wanted, watch=partial(_show_progress, whole_s) if has_last_line() else None)
     finally:
-        if sys.stderr.isatty():
+        if has_last_line():
             _overwrite("")
     write(recording, out)
     show_tables(recording_table(recording))
@@ -317,5 +317,5 @@ def _show_progress(whole_s: float | None, progress: Progress) -> None:
 def _overwrite(line: str) -> None:
     """The terminal's last line; one that has gone away ends no recording."""
     with suppress(OSError):
-        sys.stderr.write(f"\r\x1b[K{inert(line)[:78]}")
+        sys.stderr.write(f"\r\x1b[K{fitting(inert(line))}")
         sys.stderr.flush()

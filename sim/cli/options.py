@@ -54,10 +54,10 @@ def suggest(*commands: str) -> None:
 
 
 def show_tables(renderable: RenderableType) -> None:
-    """Prints a table or several, as wide as the terminal."""
+    """Prints a table or several, as wide as the terminal; of a line that needs more, all of it."""
     from rich.console import Console
     from rich.segment import Segment, Segments
 
     console = Console(soft_wrap=False, highlight=False)
     drawn = console.render(renderable)
-    console.print(Segments(Segment(inert(part.text), part.style, part.control) for part in drawn), end="")
+    console.print(Segments(Segment(inert(part.text), part.style, part.control) for part in drawn), end="", crop=False)

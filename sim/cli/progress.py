@@ -1,15 +1,17 @@
-"""Progress of one run or of many as the terminal's last line; nothing where standard error is no terminal.
+"""Progress of one run or of many as the terminal's last line; nothing where standard error is none, or a dumb one.
 
 A single run is watched by a thread that wakes now and then and reads the simulated time: the run itself does nothing.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from shutil import get_terminal_size
 
 from sim.cli.interrupts import stop_if_interrupted
 
@@ -35,7 +37,7 @@ class Shown:
         now = time.monotonic()
         if now - self._last >= EVERY_S:
             self._last = now
-            _write(f"{count:,} {self._things} checked")
+            _write(f"{count:,} {self._things if count != 1 else self._things.removesuffix('s')} checked")
 
     def __call__(self, done: int, total: int, failed: int = 0) -> None:
         now = time.monotonic()
@@ -70,8 +72,18 @@ def _span(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def fitting(line: str) -> str:
+    """As much of it as stands on one line: of a longer one only the end can be taken away."""
+    return line[: min(WIDTH, get_terminal_size().columns - 1)]
+
+
+def has_last_line() -> bool:
+    """Whether standard error is a terminal that can take a line away."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def _write(line: str) -> None:
-    sys.stderr.write(f"\r\x1b[K{line[:WIDTH]}")
+    sys.stderr.write(f"\r\x1b[K{fitting(line)}")
     sys.stderr.flush()
 
 
@@ -84,7 +96,7 @@ def overwrite(shown: Shown | None) -> None:
 @contextmanager
 def showing(things: str) -> Iterator[Callable[[int, int], None]]:
     """Shows on a terminal how many ``things`` are done, and takes the line away; an interrupt ends what is watched."""
-    shown = Shown(things) if sys.stderr.isatty() else None
+    shown = Shown(things) if has_last_line() else None
 
     def watch(done: int, total: int) -> None:
         stop_if_interrupted()
@@ -162,7 +174,7 @@ def simulated(seconds: float) -> str:
 @contextmanager
 def running(*, quiet: bool = False) -> Iterator[Run | None]:
     """Shows on a terminal how far a run is, from when it takes long; None where nobody looks."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not has_last_line():
         yield None
         return
     run, over = Run(), threading.Event()

@@ -12,7 +12,7 @@ import typer
 from sim.cli.completion import study_names
 from sim.cli.interrupts import stop_if_interrupted
 from sim.cli.options import say, show_tables, suggest, tell
-from sim.cli.progress import Shown, overwrite
+from sim.cli.progress import Shown, has_last_line, overwrite
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _run_study(
     from sim.study.sweep.run import Interrupted
     from sim.study.sweep.run import sweep as swept
 
-    shown = Shown("points") if sys.stderr.isatty() and not quiet else None
+    shown = Shown("points") if has_last_line() and not quiet else None
 
     def watch(how: Progress) -> None:
         stop_if_interrupted()
@@ -125,9 +125,11 @@ def _run_study(
         given = {"--workers": workers, "--dask": dask, "--cache": cache}
         words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
         words += ["--no-cache"] if not keep else []
-        kept = f"{how.done:,} of {how.points:,} points are done and kept"
+        are = "is" if how.done == 1 else "are"
+        kept = f"{how.done:,} of {how.points:,} points {are} done and kept"
         if not how.points:
-            kept = f"stopped after {how.checked:,} points were checked"
+            were = "point was" if how.checked == 1 else "points were"
+            kept = f"stopped after {how.checked:,} {were} checked"
         tell(f"{kept}; go on with\n  {shlex.join(words)}")
         raise
     overwrite(shown)

@@ -12,7 +12,7 @@ import typer
 from sim.cli.completion import scenario_names, set_words
 from sim.cli.interrupts import stop_if_interrupted
 from sim.cli.options import JsonOption, show_tables, tell
-from sim.cli.progress import Shown, overwrite, showing
+from sim.cli.progress import Shown, has_last_line, overwrite, showing
 from sim.errors import InputError
 
 
@@ -102,7 +102,7 @@ def optimize(
     if resume and journal is None:
         raise InputError.one("--resume", "needs the --journal to go on with")
     asked = load_search(search)
-    shown = Shown("trials") if sys.stderr.isatty() else None
+    shown = Shown("trials") if has_last_line() else None
     done = 0
 
     def watch(number: int, total: int) -> None:

@@ -29,7 +29,10 @@ SERIES_COLUMNS = {"datetime_utc", "carbon_intensity"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One run or study: its path within the folder (``.`` is the folder itself), and what it is called."""
+    """One run or study: its path within the folder (``.`` is the folder itself), and what it is called.
+
+    A damaged one has an empty summary.
+    """
 
     at: str
     name: str
@@ -72,7 +75,7 @@ class Shelf:
                 elif (folder / STUDY).is_file():
                     found.append(Entry(at, at if at != "." else folder.name, study=True))
             except InputError:  # a damaged one is told of when it is opened
-                found.append(Entry(at, at, study=False))
+                found.append(Entry(at, at if at != "." else folder.name, study=False, summary={}))
         return found
 
     def _folders(self, folder: Path, deep: int) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import numpy.typing as npt
 
+from sim.checks.above_tdp import MOST_SAMPLE
 from sim.errors import InputError, Problem, RunError
 from sim.follow.twin import Pool, Twin, Window
 from sim.measure.accuracy import Errors, errors
@@ -183,6 +184,7 @@ def drift(recording: Recording, twin: Twin, window: Window, rules: Sequence[Rule
             shares = {device.name: weights[device.name] * stands.nodes for device in there}
             mine = {device.name: watts[device.name] for device in there}
             of_nodes.append(_series((pool, node, kind), mine, shares, predicted / stands.nodes, edges))
+        remarks += _above_tdp(found[-1].name, own, stands.tdp_w if kind == "gpu" else 0.0)
     remarks += _not_metered(twin, found)
     remarks += _gaps(found, edges)
     if of_nodes:
@@ -191,6 +193,21 @@ def drift(recording: Recording, twin: Twin, window: Window, rules: Sequence[Rule
     remarks += [*complete, *unread, *lines(recording.faults)]
     series = (*sorted(found, key=lambda one: one.name), *sorted(of_nodes, key=lambda one: one.name))
     return Drift(twin.name, edges, series, tuple(remarks))
+
+
+def _above_tdp(name: str, watts: Mapping[str, Floats], tdp_w: float) -> list[str]:
+    """GPUs whose mean in some bin no board of the twin's can have: they are counted as they were read, and told."""
+    if not tdp_w:
+        return []
+    most = {device: float(np.nanmax(power, initial=0.0)) for device, power in watts.items()}
+    above = [device for device, most_w in most.items() if most_w > MOST_SAMPLE * tdp_w]
+    if not above:
+        return []
+    most_w = max(most.values())
+    return [
+        f"{name}: {_named(above)} read up to {most_w:,.0f} W in a bin, where a GPU of the twin may draw {tdp_w:,.0f} "
+        "W: another device, or a meter that is wrong; all of it counts as measured."
+    ]
 
 
 def _device_watts(recording: Recording, edges: Ints) -> tuple[dict[str, Floats], list[str]]:

@@ -34,11 +34,12 @@ class Window(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """What stands in a pool: nodes, and GPUs and sockets of each."""
+    """What stands in a pool: nodes, GPUs and sockets of each, and W that one GPU may draw (0 where there is none)."""
 
     nodes: int
     gpus: int
     sockets: int
+    tdp_w: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def _pools(loaded: Loaded) -> dict[str, Pool]:
     pools: dict[str, Pool] = {}
     for label, machine in loaded.answers.machines.items():
         node = machine.whole_node
-        pools[label] = Pool(machine.pool.count, node.gpus.count if node.gpus is not None else 0, node.cpus.count)
+        gpus = node.gpus.count if node.gpus is not None else 0
+        tdp_w = float(machine.board.tdp.value) if machine.board is not None else 0.0
+        pools[label] = Pool(machine.pool.count, gpus, node.cpus.count, tdp_w)
     return pools
 
 

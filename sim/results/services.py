@@ -15,6 +15,8 @@ SHOWN_PROBLEMS = 5
 LEAST_SHOWN = 0.005
 LEFT_BEHIND = 0.1
 """Share of all requests: of the few of a short run, some are always left."""
+FULL_NETWORK = 0.9
+"""Share of time at work beyond which what is sent waits for long."""
 LONG_WAIT_S = 1.0
 """Starting a replica takes seconds to minutes; waits of a service that is up and not overloaded are shorter."""
 
@@ -48,10 +50,17 @@ def service_remarks(services: Mapping[str, Any]) -> list[str]:
                 f"{name}: its replicas were started in the beginning; times of who came meanwhile hold that wait. "
                 "Without 'start_up' they are up from the first instant."
             )
+        full = service.get("network_busy", 0.0) > FULL_NETWORK
         if _falls_behind(service):
+            more = "a 'network' of more bandwidth, or more replicas that prefill" if full else "more replicas"
             remarks.append(
                 f"{name}: {service['unfinished']:,} of {service['requests']:,} requests were unanswered at the end: "
-                "more came than it answers. Give it more replicas, or a longer run if this one is too short to tell."
+                f"more came than it answers. Give it {more}, or a longer run if this one is too short to tell."
+            )
+        if full:
+            remarks.append(
+                f"{name}: KV caches waited for the network, which carried them for {percent(service['network_busy'])} "
+                "of the time. That wait stands in TPOT and E2E; more replicas that decode do not shorten it."
             )
         if "rejected_too_long" in service:
             count = f"{service['rejected_too_long']:,}"

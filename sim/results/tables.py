@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Column, Table
 from rich.text import Text
 
+from sim.accounting.fold import WARM_AIR
 from sim.results.attribution import attribution_grids
 from sim.results.batches import batch_grids, batch_remarks
 from sim.results.compare import COMMON_DRAWS, COMPARED_HEADER, Comparison
@@ -28,8 +30,11 @@ GAP = 3
 """Columns of letters: of a terminal, and between those of a table."""
 NARROWEST_LABEL = 20
 """Letters that labels keep: while numbers leave as many, it is labels that break over lines, and no number."""
+NARROWEST_TEXT = 12
+"""Letters that a column of text keeps on terminals too narrow for its table."""
 
-
+BEYOND_METERS = {True: "for warm inlet air (not in metered power)", False: "fans that a bath spares (in metered power)"}
+"""What is added to what the meters of a run read, or taken away from it."""
 MOST_CHANGES, LONGEST_CHANGE = 6, 40
 """Of what two scenarios say otherwise: how many are listed, and letters of each path and value."""
 LONGEST_NAME = 120
@@ -37,7 +42,24 @@ LONGEST_NAME = 120
 
 
 class PlainTable(Table):
-    """A table whose cells are text as it is: what looks like a style of Rich in a name is none."""
+    """A table whose cells are text as it is: what looks like a style of Rich in a name is none.
+
+    Labels break over lines where a terminal is narrow. No number is cut and no label goes: a table that would need
+    more columns has them, and it is the terminal that breaks its lines.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What is drawn, in as many columns as there are or as it needs."""
+        needed = sum(self._needed(column, console, options) for column in self.columns)
+        yield from super().__rich_console__(console, options.update_width(max(options.max_width, needed)))
+
+    def _needed(self, column: Column, console: Console, options: ConsoleOptions) -> int:
+        """Letters that a column cannot do without, and the gap beside it."""
+        endless = options.update_width(LONGEST_NAME)
+        cells = (column.header, *column.cells) if self.show_header else column.cells
+        sizes = [Measurement.get(console, endless, cell) for cell in cells]
+        needed = (size.maximum if column.no_wrap else min(size.minimum, NARROWEST_TEXT) for size in sizes)
+        return max(needed, default=0) + GAP
 
     def add_row(self, *cells: RenderableType | None, **about: Any) -> None:
         """A row; of a very long name, which is its first cell, the beginning."""
@@ -52,7 +74,8 @@ def plain_table(*columns: str, wraps: bool = False) -> Table:
     at their units where all would not fit."""
     table = PlainTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if i == 0 else "right", no_wrap=i > 0 and not wraps)
+        justify: JustifyMethod = "left" if i == 0 else "right"
+        table.add_column(Text(column), justify=justify, no_wrap=i > 0 and not wraps, overflow="fold")
     return table
 
 
@@ -62,7 +85,7 @@ def run_tables(name: str, summary: Mapping[str, Any], power: str = "") -> Render
     ``power`` is a line that draws it over time.
     """
     parts: list[RenderableType] = [Text(name, style="bold"), _components(summary)]
-    parts += [Text(f" {power}\n", no_wrap=True, overflow="ellipsis")] if power else []
+    parts += [Text(f" {power}\n")] if power else []
     parts.append(_totals(summary))
     parts += [grid_table(grid) for grid in site_grids(summary)]
     parts += [Text(remark, style="yellow") for remark in limit_remarks(summary)]
@@ -119,7 +142,8 @@ def _totals(summary: Mapping[str, Any]) -> Table:
         for state, kwh in sorted(states.items(), key=lambda item: -item[1]):
             kg = carbon["operational_by_state"].get(state, 0.0)
             portion = share(kwh, summary["energy_kwh"]["it"])
-            table.add_row(f"while {state}", f"{kilowatt_hours(kwh)} ({portion}), {mass(kg)}")
+            label = f"while {state}" if state != WARM_AIR else BEYOND_METERS[kwh > 0.0]
+            table.add_row(label, f"{kilowatt_hours(kwh)} ({portion}), {mass(kg)}")
     for label, value in account_rows(summary):
         table.add_row(label, value)
     simulated_s = summary["simulated_s"]

@@ -65,7 +65,7 @@ class MIGSpec(Spec):
 class NodePool(Spec):
     """``count`` nodes of one profile. ``name`` defaults to the profile's and must be unique in the cluster."""
 
-    profile: str
+    profile: str = Field(description="A profile of kind 'node', e.g. dgx-h100.")
     count: int = Field(ge=1, le=MOST_NODES, strict=True)
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     site: str | None = Field(default=None, description="Where it stands; needed where the scenario has several sites.")

@@ -210,7 +210,7 @@ class Serving(Workload):
     counts: ClassVar[tuple[str, ...]] = ("request", "image", "output-token", "user-hour")
 
     model: ModelChoice
-    stack: str
+    stack: str = Field(description="A profile of kind 'stack', e.g. vllm-2026.")
     precision: Precisions
     compression: Compression | None = Field(default=None, description="What is taken away of the model beforehand.")
     replicas: Replicas | None = None

@@ -118,7 +118,7 @@ class ModelWork(Spec):
 
     kind: Literal["model"]
     model: ModelChoice
-    stack: str
+    stack: str = Field(description="A profile of kind 'training-stack', e.g. megatron-2026.")
     as_of: float | None = Field(
         default=None,
         ge=2015.0,

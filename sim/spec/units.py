@@ -42,7 +42,7 @@ class UnitsOfProfile(UnitEffectSpec):
 
     example: ClassVar[dict[str, Any]] = {"profile": "v100-gemm-2022"}
 
-    profile: str
+    profile: str = Field(description="A profile of kind 'units'.")
     units: Annotated[list[str], Field(min_length=1, max_length=1_000_000)] | None = Field(
         default=None,
         description="Measured units of the profile, one for each in the pool, in order; drawn by its law, if absent.",

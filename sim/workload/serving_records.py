@@ -91,6 +91,8 @@ class ServingLog:
     the ledger that holds it; ``replica_ns`` integrates the replicas that are up over time. ``unit_scale`` is what its
     GPUs drew at work over what their model would have. ``trace_problems`` are the first of the
     ``skipped_rows`` of its trace, with line and reason.
+    ``network_busy`` is the share of time in which the links of replicas that prefill carried KV caches, latencies left
+    out; None where caches are not handed over, or not in proportion to their tokens.
     ``step_shares`` say of an iteration of decodes and of one of prompts what share of its time is known in which way,
     where kernels were measured. ``iterations`` (n, 7) are those of its replicas where they are kept, columns as
     ``engine.serving.iterations.COLUMNS``, ``iterations_are_cut`` where later ones may have been left out.
@@ -117,6 +119,7 @@ class ServingLog:
     sampled: bool
     skipped_rows: int
     trace_problems: tuple[str, ...]
+    network_busy: float | None = None
     step_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     iterations: Ints | None = None
     iterations_are_cut: bool = False

@@ -154,6 +154,7 @@ class ServingService:
             replica_ns=replica_ns,
             most_replicas=lives.most_up,
             cold_starts=lives.cold_starts,
+            network_busy=self._network_busy(prefills),
             engine=self._plan.engine,
             sampled=isinstance(self._keep, KeepSample),
             skipped_rows=self._plan.skipped_rows,
@@ -162,6 +163,14 @@ class ServingService:
             iterations=self._iterations.rows() if self._iterations is not None else None,
             iterations_are_cut=self._iterations is not None and self._iterations.is_cut,
         )
+
+    def _network_busy(self, prefills: ReplicaGroup) -> float | None:
+        """As the log tells it; each lane that prefills has a link of its own."""
+        settings, now_ns = self._plan.settings, self._env.now_ns
+        if prefills.role != p.PREFILL or settings.transfer_per_window_token or not now_ns:
+            return None
+        carried_ns = (self._pool.counts["transferred_tokens"] * settings.transfer_per_token) >> p.FRACTION_BITS
+        return carried_ns / (prefills.initial * prefills.lanes * now_ns)
 
     def feed_by(self, relay: ServingRelay, place: int) -> None:
         """From now on ``relay`` hands it its requests, as its place of that number."""

@@ -110,7 +110,10 @@ def fit_power(found: Sequence[Phase]) -> Fit:
     states = {state: [p for p in known if p.state == state] for state in ("idle", "loaded", "active")}
     missing = [state for state, members in states.items() if not members]
     if missing:
-        raise ValueError(f"has no phase of state {' and none of '.join(missing)} to fit on")
+        raise ValueError(
+            f"has no phase of state {' and none of '.join(missing)} to fit on: a log of watts does not say what work "
+            "was done; record with --suite, or give a table of work, clock_mhz, cap_w, power_w and time_s"
+        )
     free = [p for p in states["active"] if not p.capped]
     if not free:
         raise ValueError("has only phases at the power limit, where energy per operation is not that of full clock")

@@ -107,6 +107,13 @@ OF_SERVICES: tuple[Table, ...] = (
         Quantity("replicas_mean", "replicas", always=True, of=BY_TOKEN, columns=(At(MEMORY, "replicas"),)),
         Quantity("replicas_most", "most replicas", of=BY_TOKEN),
         Quantity("cold_starts", "cold starts", of=BY_TOKEN),
+        Quantity(
+            "network_busy",
+            "network busy",
+            of=BY_TOKEN,
+            form=percent,
+            meaning="time in which links of replicas that prefill carried KV caches, of all their time",
+        ),
         Quantity("batch_size_mean", "mean batch", of=BY_TOKEN, always=True, columns=(At(MEMORY, "batch"),)),
         Quantity("queue_length_mean", "mean queue", of=BY_TOKEN),
         Quantity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,8 @@ from sim.profiles.bases import unlike_points
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
-from sim.results.formats import number, percent
+from sim.results.formats import flow, number, percent
+from sim.results.tables import PlainTable
 from sim.study.sweep.parts import POINTS, is_part
 from sim.study.sweep.rows import DONE
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 BEST, REASONS, MOST_ROWS = 5, 5, 20
 HEADING = 14
 """Letters of a heading on one line, where its words allow it."""
-WIDTH = 78
 PROMISED = re.compile(r"serving\..+\.goodput_share")
 MISSED = 0.01
 """Percentiles that are promised are mostly the 99th."""
@@ -66,7 +67,7 @@ def study_tables(results: StudyResults) -> RenderableType:
 def front_tables(front: Front) -> RenderableType:
     """The points that no other beats, those best in the first result first."""
     shown = front.axes[:3]
-    table = Table(box=None, pad_edge=True, width=WIDTH)
+    table = PlainTable(box=None, pad_edge=True)
     columns = ["point", *shown, *(goal.column for goal in front.goals)]
     _columns(table, columns)
     for row in front.points.slice(0, MOST_ROWS).to_pylist():
@@ -150,7 +151,7 @@ def _best(dataset: _Points, results: StudyResults) -> Table | None:
     rows = nsmallest(BEST, dataset.rows(columns, done=True), key=place)
     if not rows:
         return None
-    table = Table(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True, width=WIDTH)
+    table = PlainTable(title=f"least {shown[0]}", title_justify="left", title_style="", box=None, pad_edge=True)
     _columns(table, columns)
     for row in rows:
         table.add_row(*map(_shown, row))
@@ -187,25 +188,22 @@ def _short(name: str) -> str:
 
 
 def _columns(table: Table, names: Sequence[str]) -> None:
-    """A column for each, its heading on several lines where it is long, and never cut."""
+    """A column for each, its heading on several lines where it is long; neither that nor a value is cut."""
     for name in names:
         parts = [part if len(part) <= HEADING else part.replace("_", "_.") for part in _short(name).split(".")]
-        lines = ".".join(parts).split(".")
-        heading, width = "\n".join(lines), max(map(len, lines))
+        heading = "\n".join(".".join(parts).split("."))
         of_axis = name.startswith("axis.")
-        table.add_column(
-            heading,
-            justify="left" if of_axis else "right",
-            overflow="ellipsis",
-            no_wrap=True,
-            min_width=min(width, HEADING),
-        )
+        table.add_column(heading, justify="left" if of_axis else "right", overflow="fold", no_wrap=not of_axis)
 
 
 def _shown(value: Any) -> str:
+    """A value as a cell; of a mapping along an axis what a scenario says."""
     if value is None:
         return ""
-    return number(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return number(value)
+    text = str(value)
+    return flow(json.loads(text)) if text.startswith(("{", "[")) else text
 
 
 def failures(dataset: _Points) -> list[tuple[str, int]]:

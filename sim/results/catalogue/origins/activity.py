@@ -49,6 +49,7 @@ SERVING = {
             "goodput_share": "requests that met every limit of the slo / requests that arrived",
             "utilisation": "time in which replicas served / time for which there were replicas",
             "replicas_mean": "time for which each replica was there, summed / simulated time",
+            "network_busy": "time in which links carried KV caches / time of links of replicas that prefill",
             "batch_size_mean": "requests in an iteration, weighed by time / time of replicas",
             "queue_length_mean": "time that requests waited, summed / simulated time",
             "kv_occupancy": "tokens in KV caches, mean over iterations / tokens that fit",
