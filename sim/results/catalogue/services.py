@@ -90,7 +90,8 @@ OF_SERVICES: tuple[Table, ...] = (
             compared=7,
             columns=(At(SERVED, "goodput"), At(QUEUES, "goodput")),
             form=percent,
-            meaning="requests that meet every limit of `slo`, of all that arrived",
+            meaning="requests that meet every limit of `slo`, of those whose outcome is known: all that were over when "
+            "the run ended, and those under way that had missed a limit already",
         ),
         Quantity(
             "throughput_tok_per_s",
@@ -103,6 +104,7 @@ OF_SERVICES: tuple[Table, ...] = (
         ),
         Quantity("throughput_requests_per_s", "throughput of requests", "requests/s"),
         Quantity("goodput_requests_per_s", "goodput of requests", "requests/s"),
+        Quantity("slo_met", "met their objectives", form=count),
         Quantity("slo_missed", "missed their objectives", form=count),
         Quantity("replicas_mean", "replicas", always=True, of=BY_TOKEN, columns=(At(MEMORY, "replicas"),)),
         Quantity("replicas_most", "most replicas", of=BY_TOKEN),
