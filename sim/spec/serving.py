@@ -144,7 +144,8 @@ class Replicas(Spec):
 
 
 class Network(Spec):
-    """Between nodes: one GPU's bandwidth in one direction, the latency of a message, and the energy of a byte."""
+    """Between nodes: one GPU's bandwidth in one direction, the latency of a message, and the energy of a byte, which is
+    booked with the GPU that sends it: of hand-overs on top of what its iterations draw."""
 
     bandwidth: ByteRate
     latency: Duration
