@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.loading.scenario import load_scenario
 from sim.profiles.catalog import Catalog
 from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
@@ -29,10 +30,18 @@ def watts(results: Results) -> dict[tuple[str, str, str], float]:
     return found
 
 
+def sending_w(scenario: dict[str, Any]) -> float:
+    """What handing caches over adds to the boards that send, at most: they are booked with them."""
+    groups = load_scenario(scenario).answers.deployments.values()
+    networks = [one.spec.network for group in groups for one in group.values() if one.spec.decode is not None]
+    return max((float(net.bandwidth) * float(net.energy_per_byte) for net in networks if net is not None), default=0.0)
+
+
 def beyond(results: Results, scenario: dict[str, Any], *, rounding: float) -> dict[tuple[str, str, str], str]:
     """Those of ``watts`` that are above their board's limit, in a scenario of profiles that ship."""
     profile_of = {pool.get("name", pool["profile"]): pool["profile"] for pool in scenario["cluster"]["nodes"]}
-    most = {pool: limit_w(node) for pool, node in profile_of.items() if CATALOG.node(node).gpus is not None}
+    more_w = sending_w(scenario)
+    most = {pool: limit_w(node) + more_w for pool, node in profile_of.items() if CATALOG.node(node).gpus is not None}
     return {
         key: f"{drawn:.1f} of {most[key[0]]:g} W"
         for key, drawn in watts(results).items()
