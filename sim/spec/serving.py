@@ -164,7 +164,11 @@ class Batching(Spec):
     max_num_batched_tokens: int = Field(ge=1, le=262144, strict=True)
     prefill: Literal["chunked", "prioritized", "mixed", "static"] = "chunked"
     block_tokens: int = Field(default=16, ge=1, le=1024, strict=True)
-    watermark: Fraction = Field(default="0.01", validate_default=True)
+    watermark: Fraction = Field(
+        default="0.01",
+        validate_default=True,
+        description="Of KV blocks, left free where a request is admitted: 1 % in vLLM's first scheduler, 0 in its second.",
+    )
     preemption: Literal["recompute", "swap"] = "recompute"
     prefix_cache: bool = False
 
