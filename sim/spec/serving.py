@@ -167,7 +167,7 @@ class Batching(Spec):
     watermark: Fraction = Field(
         default="0.01",
         validate_default=True,
-        description="Of KV blocks, left free where a request is admitted: 1 % in vLLM's first scheduler, 0 in its second.",
+        description="Of KV blocks, left free where one is admitted: 1 % in vLLM's first scheduler, 0 in its second.",
     )
     preemption: Literal["recompute", "swap"] = "recompute"
     prefix_cache: bool = False
