@@ -181,7 +181,9 @@ def test_no_iteration_draws_more_than_its_cap(tmp_path: Path, scenario: dict[str
                 assert row[ENERGY] <= headroom_w * row[:ENERGY].max() * (1 + 1e-9), (what, tokens, attended)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=max(20, settings().max_examples // 4), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(served())
 def test_no_board_that_serves_draws_more_than_its_limit(tmp_path: Path, scenario: dict[str, Any]) -> None:
     scenario = with_its_table(scenario, tmp_path)

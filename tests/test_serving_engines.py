@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -126,12 +127,11 @@ def test_the_engines_agree_on_many_more(world: World) -> None:
 )
 def test_who_is_under_way_and_has_missed_a_limit_is_late(engine: str, limit: str, late: list[int]) -> None:
     """Two of four are served at a time, ten tokens in some 0.1 s, and a fifth was done with long ago."""
-    limits = {"slo_ttft_ns": 30_000_000, "slo_tpot_ns": 8_000_000, "slo_e2e_ns": 60_000_000}
+    limits: dict[str, Any] = {"slo_ttft_ns": 30_000_000, "slo_tpot_ns": 8_000_000, "slo_e2e_ns": 60_000_000}
     arrivals = [0, *[50_000_000] * 4]
     came = chunk(arrivals, [10] * 5, [1, 10, 10, 10, 10])
-    rules = plan.Settings(
-        max_num_seqs=2, max_num_batched_tokens=100, router=0, **({limit: limits[limit]} if limit in limits else {})
-    )
+    stated = {name: limit_ns for name, limit_ns in limits.items() if name == limit}
+    rules = plan.Settings(max_num_seqs=2, max_num_batched_tokens=100, router=0, **stated)
     pool = build(engine, rules, [came])
     pool.start(0)
     found = []

@@ -272,8 +272,8 @@ class FastPool:
         self._bring()
         slots = self._rows["requests"][: int(self._pool["n_slots"])]
         there = slots[(slots["arrival_ns"] >= 0) & (slots["output"] > 0)]
-        wide = (there[name].astype(np.int64) for name in ("arrival_ns", "first_ns", "output"))
-        return self._set.late(*wide, self._words[NOW])
+        arrival_ns, first_ns, output = (there[name].astype(np.int64) for name in ("arrival_ns", "first_ns", "output"))
+        return self._set.late(arrival_ns, first_ns, output, self._words[NOW])
 
     @property
     def is_over(self) -> bool:

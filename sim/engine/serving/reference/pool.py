@@ -192,7 +192,8 @@ class ReferencePool:
     def late(self) -> int:
         """How many of these have missed a limit already."""
         told = [(q.arrival_ns, q.first_ns, q.output) for q in self._state.live.values()]
-        return self._state.settings.late(*np.array(told, dtype=np.int64).reshape(-1, 3).T, self._state.now)
+        arrival_ns, first_ns, output = np.array(told, dtype=np.int64).reshape(-1, 3).T
+        return self._state.settings.late(arrival_ns, first_ns, output, self._state.now)
 
     @property
     def is_over(self) -> bool:
