@@ -15,6 +15,8 @@ SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 TRACE = SHARED / "requests" / "azure_llm_2023_conv.csv.gz"
 LATENCIES = SHARED / "measured" / "splitwise_llama2_70b.csv"
 
+MEAN_LENGTHS = {"prompt": 1155, "context": 1227}
+"""Tokens in the trace: of a prompt, and of what a token of an answer attends to."""
 PUBLISHED = {"ttft_s": 0.097, "tpot_s": 0.032, "e2e_s": 4.38}
 """Medians of Splitwise-sim (Mutinifni/splitwise-sim, commit 3780880) run on this trace, table and cluster; its authors
 print none for it. ``splitwise_rules`` tells its scheduler again, so that they can be held against a second opinion."""
@@ -47,7 +49,7 @@ def scenario(steps: Path, **changes: Any) -> dict[str, Any]:
                 "precision": {"weights": "bf16"},
                 "replicas": {"count": 8, "tensor_parallel": 8},
                 "batching": {"max_num_seqs": 512, "max_num_batched_tokens": 2048, "prefill": "mixed"},
-                "step_time": {"kind": "measured", "file": str(steps), "mixed": 1.1},
+                "step_time": {"kind": "measured", "file": str(steps), "mixed": 1.1, "lengths": MEAN_LENGTHS},
                 "routing": "fewest-tokens",
                 "arrivals": {"kind": "trace", "file": str(TRACE)},
                 "cpu_load": 0.1,

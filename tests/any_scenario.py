@@ -328,7 +328,7 @@ class _Drawer:
             served["network"] = {
                 "bandwidth": "50 GB/s",
                 "latency": "5 us",
-                "energy_per_byte": self.one("60 pJ/B", "0.01 kWh/GB"),
+                "energy_per_byte": self.one("60 pJ/B", "2 nJ/B"),
             }
         else:
             served["replicas"] = spread

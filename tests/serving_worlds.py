@@ -45,6 +45,8 @@ class Pool(Protocol):
     @property
     def in_system(self) -> int: ...
     @property
+    def late(self) -> int: ...
+    @property
     def counts(self) -> dict[str, int]: ...
     @property
     def sketches(self) -> Ints: ...
@@ -267,7 +269,7 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
         else:
             seen.append([pool.load(i) for i in range(len(world.roles))])
             seen.append(pool.take_all().tolist())
-        seen.append(pool.in_system)
+        seen.append((pool.in_system, pool.late))
     for index in range(len(world.roles)):
         pool.start(index)
     end = 3_600 * 10**9
@@ -277,7 +279,7 @@ def observe(world: World, engine: str, *, instants: bool = False) -> list[object
     if instants:
         seen.append(pool.passed)
     pool.advance(end)
-    seen.append(pool.in_system)
+    seen.append((pool.in_system, pool.late))
     seen.append([pool.load(i) for i in range(len(world.roles))])
     seen.append([pool.take_energy(i) for i in range(len(world.roles))])
     seen.append(pool.take_rows().tolist())

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 import sim
 from sim.errors import RunError
 from tests.any_scenario import scenarios
+from tests.board_power import beyond
 from tests.fuzz.invariants import must_hold, same_again
 
 
@@ -21,6 +22,7 @@ def ran(scenario: dict[str, Any]) -> bool:
     except RunError:
         return False
     must_hold(results)
+    assert beyond(results, scenario, rounding=1e-9) == {}
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -117,3 +118,27 @@ def test_the_engines_agree_with_hundreds_of_replicas_whatever_the_router(router:
 @settings(max_examples=repeats(1000, nightly=30_000))
 def test_the_engines_agree_on_many_more(world: World) -> None:
     assert observe(world, "fast") == observe(world, "reference")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("limit", "late"),
+    [("slo_ttft_ns", [0, 2, 2]), ("slo_tpot_ns", [0, 0, 2]), ("slo_e2e_ns", [0, 0, 4]), ("nothing", [0, 0, 0])],
+)
+def test_who_is_under_way_and_has_missed_a_limit_is_late(engine: str, limit: str, late: list[int]) -> None:
+    """Two of four are served at a time, ten tokens in some 0.1 s, and a fifth was done with long ago."""
+    limits: dict[str, Any] = {"slo_ttft_ns": 30_000_000, "slo_tpot_ns": 8_000_000, "slo_e2e_ns": 60_000_000}
+    arrivals = [0, *[50_000_000] * 4]
+    came = chunk(arrivals, [10] * 5, [1, 10, 10, 10, 10])
+    stated = {name: limit_ns for name, limit_ns in limits.items() if name == limit}
+    rules = plan.Settings(max_num_seqs=2, max_num_batched_tokens=100, router=0, **stated)
+    pool = build(engine, rules, [came])
+    pool.start(0)
+    found = []
+    for ms in (60, 90, 140):
+        pool.advance(ms * 1_000_000)
+        found.append((pool.in_system, pool.late))
+    assert [one[0] for one in found] == [4, 4, 4]
+    assert [one[1] for one in found] == late
+    pool.advance(10**10)
+    assert (pool.in_system, pool.late) == (0, 0)

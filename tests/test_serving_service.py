@@ -203,32 +203,6 @@ def test_autoscaling_follows_the_load_and_pays_for_cold_starts() -> None:
     assert found["ttft_s"]["p99"] > always["ttft_s"]["p99"]
 
 
-def test_measured_times_of_iterations_are_those_without_a_cap(tmp_path: Path) -> None:
-    """A cap slows iterations whose times come from a table, by as much as it slows the roofline's."""
-    table = tmp_path / "steps.csv"
-    table.write_text("phase,tokens,time_ms\nprompt,1,40\nprompt,8192,900\ndecode,1,20\ndecode,256,30\n")
-    measured = {"step_time": {"kind": "measured", "file": str(table)}}
-    free, capped = (
-        served(sim.run(changed(replicas={"count": 4, "power_cap": cap}, **measured))) for cap in ("700 W", "250 W")
-    )
-    assert capped["itl_s"]["p50"] > 1.01 * free["itl_s"]["p50"]
-    assert capped["power_w_mean"] < free["power_w_mean"]
-
-
-def test_measured_times_of_iterations_hold_where_the_roofline_would_be_slower(tmp_path: Path) -> None:
-    """What was measured was so under the board's own limit: the energies that are assumed must not draw it out."""
-    table = tmp_path / "steps.csv"
-    table.write_text("phase,tokens,time_ms\nprompt,1,5\nprompt,8192,200\ndecode,1,5\ndecode,256,5\n")
-    loop = {"arrivals": {"kind": "closed-loop", "concurrency": 256, "requests": 1000}}
-    found = {
-        name: served(sim.run(changed(step_time=step_time, **loop)))
-        for name, step_time in (("table", {"kind": "measured", "file": str(table)}), ("law", {"kind": "roofline"}))
-    }
-    assert found["law"]["decode_iteration_s"]["p50"] > 0.008
-    assert found["table"]["decode_iteration_s"]["p50"] == pytest.approx(0.005, rel=0.01)
-    assert found["table"]["power_w_mean"] <= 1.1 * found["law"]["power_w_mean"]
-
-
 def test_a_power_cap_lengthens_iterations_and_saves_power() -> None:
     free = served(sim.run(SMALL))
     capped = served(sim.run(changed(replicas={"count": 4, "power_cap": "320 W"})))

@@ -53,11 +53,11 @@ def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
             "throughput_requests_per_s": len(done) / seconds,
             "energy_j_per_request": energy_j / len(done),
         }
-    if log.slo_e2e_ns is not None and log.requests:
+    if log.slo_e2e_ns is not None:
         good = int((done - arrival <= log.slo_e2e_ns).sum())
-        metrics["goodput_share"] = good / log.requests
-        metrics["goodput_requests_per_s"] = good / seconds
-        metrics["slo_missed"] = log.requests - len(log.open_ns) - good
+        waited_ns = ledger.end_ns - np.frombuffer(log.open_ns, dtype=np.int64)
+        late = int((waited_ns > log.slo_e2e_ns).sum())
+        metrics |= goodput(good, log.requests - len(log.open_ns) + late, seconds)
     if log.exits:
         metrics["exit_shares"] = {name: count / max(1, len(done)) for name, count in log.exits.items()}
     if log.from_image and log.start_ups:
@@ -70,6 +70,20 @@ def queue_metrics(log: ServiceLog, ledger: Ledger) -> dict[str, Any]:
         metrics["cold_starts"] = log.start_ups
     metrics["power_w_mean"] = energy_j / seconds
     return metrics | zero_load(own)
+
+
+def goodput(good: int, judged: int, seconds: float) -> dict[str, float]:
+    """Requests within their objectives, of those ``judged``: all that were over by the end of the run, and of those
+    that were not, the ones that had missed a limit already. What may still become of the others nobody knows: they are
+    neither met nor missed. Nothing where none was judged."""
+    if not judged:
+        return {}
+    return {
+        "goodput_share": good / judged,
+        "goodput_requests_per_s": good / seconds,
+        "slo_met": good,
+        "slo_missed": judged - good,
+    }
 
 
 def zero_load(own: Ledger) -> dict[str, float]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import Ledger
-from sim.accounting.metrics import it_of, zero_load
+from sim.accounting.metrics import goodput, it_of, zero_load
 from sim.units import HOUR_NS, J_PER_KWH, J_PER_NJ, SECONDS_PER_NS
 from sim.workload.serving_records import ROW_COLUMNS, SKETCHES, ServingLog, sketch_quantile
 
@@ -76,10 +76,8 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
             metrics[f"{name}_s"] = {"mean": mean_s, **shares}
     metrics["throughput_tok_per_s"] = c["output_tokens"] / seconds
     metrics["throughput_requests_per_s"] = c["completed"] / seconds
-    if c["arrived"] and log.has_slo:
-        metrics["goodput_share"] = c["good"] / c["arrived"]
-        metrics["goodput_requests_per_s"] = c["good"] / seconds
-        metrics["slo_missed"] = c["arrived"] - log.unfinished - c["good"]
+    if log.has_slo:
+        metrics |= goodput(c["good"], c["arrived"] - log.unfinished + log.late, seconds)
     if c["looked_up_tokens"]:
         metrics["prefix_cache_hit_rate"] = c["cached_tokens"] / c["looked_up_tokens"]
     if c["kv_iterations"]:

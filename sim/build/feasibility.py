@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.later import later
 from sim.profiles.hardware import clock_curve
-from sim.units import J_PER_NJ, SECONDS_PER_HOUR, SECONDS_PER_NS
+from sim.units import SECONDS_PER_HOUR, SECONDS_PER_NS
 
 with later():
     from sim.spec.steps import KernelSteps, Roofline
@@ -92,22 +92,26 @@ def _compression(deployment: Deployment) -> list[tuple[str, str]]:
 
 
 def _slow_network(deployment: Deployment) -> list[tuple[str, str]]:
-    """What would take more time over it, or more energy, than the engine counts: all that can be kept of a sequence,
-    and what an iteration of the most tokens sends."""
+    """What would take more time over it than the engine counts (all that can be kept of a sequence, and what an
+    iteration of the most tokens sends), or more power than boards have."""
     spec, r = deployment.spec, deployment.replicas
     network = spec.network
     if network is None:
         return []
-    from sim.engine.serving.plan import LONGEST_S, MOST_BITS
+    from sim.engine.serving.plan import LONGEST_S
 
     lasting, found = {}, []
+    spare_w = float(deployment.gpu.tdp.value) - float(deployment.gpu.power.loaded.value)
+    sending_w = float(network.bandwidth) * float(network.energy_per_byte)
+    if sending_w > spare_w:
+        found.append(
+            f"would draw {sending_w:,.4g} W of each GPU that sends at its full bandwidth; '{deployment.gpu.name}' has "
+            f"{spare_w:g} W between loaded and its TDP: give 'energy_per_byte' of what joins the nodes, e.g. 60 pJ/B"
+        )
     rate, latency_s = float(network.bandwidth), int(network.latency) * SECONDS_PER_NS
     if spec.decode is not None and r is not spec.decode:  # who decodes hands nothing over
         kept = max(0.0, deployment.kv_bytes_per_gpu())
         lasting["handing a full KV cache over"] = latency_s + kept / rate
-        joules, most_j = kept * r.tensor_parallel * float(network.energy_per_byte), 2.0**MOST_BITS * J_PER_NJ
-        if joules >= most_j:
-            found.append(f"handing a full KV cache over takes {joules:.2g} J; at most {most_j:.2g} J can be counted")
     if r.gpus > deployment.node.slots:
         sent = 2.0 * deployment.model.hidden * deployment.most_tokens(LONGEST_PROMPT)
         hops = 4 * deployment.model.layers if r.tensor_parallel > deployment.node.slots else r.pipeline_parallel

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from sim.build import typical
 from sim.errors import InputError
 from sim.later import later
 from sim.memo import last_kept
@@ -15,7 +16,6 @@ from sim.memo import last_kept
 with later():
     from sim.profiles.kernel_tables import package
     from sim.profiles.kernel_tables.tables import Shelf, versions
-    from sim.spec.requests import SeparateLengths
 
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ def problems(spec: KernelSteps, deployment: Deployment) -> Iterator[tuple[str, s
         yield "version", f"{spec.framework} was not measured in it on {system}  ({', '.join(found) or 'in none'})"
     if spec.fp8 is None and deployment.spec.precision.weights == "fp8":
         yield "fp8", "required with weights in fp8: block (as DeepSeek, Qwen3-FP8, MiniMax publish them) or tensor"
-    if spec.lengths is None and not isinstance(deployment.spec.lengths, SeparateLengths):
-        message = "required where the workload has no 'lengths' of kind 'separate': {prompt: 1000, context: 1200}"
-        yield "lengths", message
+    if not typical.are_known(spec.lengths, deployment.spec.lengths):
+        yield "lengths", typical.REQUIRED
 
 
 @last_kept
@@ -108,14 +107,9 @@ def _system(spec: KernelSteps, deployment: Deployment) -> str | None:
 
 
 def _lengths(spec: KernelSteps, deployment: Deployment) -> Lengths:
-    """Of the workload, on one rank; a decode's context is the prompt and half the output, at their means."""
+    """Of the workload, on one rank."""
     from sim.profiles.kernel_tables.attentions import Lengths
 
-    batching, ranks, written = deployment.spec.batching, deployment.replicas.data_parallel, deployment.spec.lengths
-    if spec.lengths is not None:
-        prompt, context = spec.lengths.prompt, spec.lengths.context
-    else:
-        assert isinstance(written, SeparateLengths)
-        prompt = written.prompt.mean_tokens
-        context = prompt + written.output.mean_tokens / 2.0
+    batching, ranks = deployment.spec.batching, deployment.replicas.data_parallel
+    prompt, context = typical.mean_lengths(spec.lengths, deployment.spec.lengths)
     return Lengths(prompt, context, batching.max_num_seqs / ranks, float(batching.max_num_batched_tokens))

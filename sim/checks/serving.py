@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.build import typical
 from sim.build.feasibility import objections
 from sim.build.host_times import reference_cpu
 from sim.build.resolved import Resolved
@@ -159,6 +160,8 @@ def against_catalog(resolved: Resolved, *, kernel_tables: bool) -> Found:
                 yield from (((*path, *field), fault) for fault in faults(error))
         if spec.eager and isinstance(spec.step_time, MeasuredSteps):
             yield (*path, "eager"), "has no effect on a table of measured iterations: leave it out"
+        if isinstance(spec.step_time, MeasuredSteps) and not typical.are_known(spec.step_time.lengths, spec.lengths):
+            yield (*path, "step_time", "lengths"), typical.REQUIRED
         told: set[tuple[str, str]] = set()
         for group, deployment in resolved.deployments[name].items():
             if kernel_tables and isinstance(spec.step_time, KernelSteps):

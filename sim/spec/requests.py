@@ -29,6 +29,12 @@ class TokenLaw(Choice):
     def mean_tokens(self) -> float:
         """Their mean, at least 1."""
 
+    @property
+    def weighted_tokens(self) -> float:
+        """The mean where each counts by its tokens, in which the long ones are met more often; as the mean where the
+        law tells no more."""
+        return self.mean_tokens
+
 
 class ConstantTokens(TokenLaw):
     """The same number of tokens always."""
@@ -58,6 +64,12 @@ class UniformTokens(TokenLaw):
         """Half way."""
         return (self.low + self.high) / 2.0
 
+    @property
+    def weighted_tokens(self) -> float:
+        """Of every number alike."""
+        spread = (self.high - self.low + 1) ** 2 - 1
+        return self.mean_tokens + spread / 12.0 / self.mean_tokens
+
 
 class LognormalTokens(TokenLaw):
     """Lognormal with this mean and coefficient of variation, held between ``min`` and ``max``."""
@@ -71,6 +83,11 @@ class LognormalTokens(TokenLaw):
     def mean_tokens(self) -> float:
         """Of the law before its tails are cut, which makes it smaller by little; at most ``max``."""
         return min(self.mean, float(self.max))
+
+    @property
+    def weighted_tokens(self) -> float:
+        """Of the law before its tails are cut; at most ``max``."""
+        return min(self.mean * (1.0 + self.cv**2), float(self.max))
 
 
 class HistogramTokens(TokenLaw):
@@ -89,6 +106,12 @@ class HistogramTokens(TokenLaw):
     def mean_tokens(self) -> float:
         """Weighted."""
         return sum(t * w for t, w in zip(self.tokens, self.weights, strict=True)) / sum(self.weights)
+
+    @property
+    def weighted_tokens(self) -> float:
+        """By tokens."""
+        tokens = sum(t * w for t, w in zip(self.tokens, self.weights, strict=True))
+        return sum(t * t * w for t, w in zip(self.tokens, self.weights, strict=True)) / tokens
 
 
 class Lengths(Choice):

@@ -144,7 +144,8 @@ class Replicas(Spec):
 
 
 class Network(Spec):
-    """Between nodes: one GPU's bandwidth in one direction, the latency of a message, and the energy of a byte."""
+    """Between nodes: one GPU's bandwidth in one direction, the latency of a message, and the energy of a byte, which is
+    booked with the GPU that sends it: of hand-overs on top of what its iterations draw."""
 
     bandwidth: ByteRate
     latency: Duration
@@ -163,7 +164,11 @@ class Batching(Spec):
     max_num_batched_tokens: int = Field(ge=1, le=262144, strict=True)
     prefill: Literal["chunked", "prioritized", "mixed", "static"] = "chunked"
     block_tokens: int = Field(default=16, ge=1, le=1024, strict=True)
-    watermark: Fraction = Field(default="0.01", validate_default=True)
+    watermark: Fraction = Field(
+        default="0.01",
+        validate_default=True,
+        description="Of KV blocks, left free where one is admitted: 1 % in vLLM's first scheduler, 0 in its second.",
+    )
     preemption: Literal["recompute", "swap"] = "recompute"
     prefix_cache: bool = False
 

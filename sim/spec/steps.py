@@ -42,30 +42,31 @@ class Roofline(StepTime):
     kind: Literal["roofline"] = "roofline"
 
 
-class MeasuredSteps(StepTime):
-    """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
-
-    Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both. What an
-    iteration draws beyond loaded GPUs is the roofline's: its J where the roofline is as fast, its W where it is not.
-    What reading contexts draws comes on top and takes no time: a table that is faster than the roofline with contexts
-    may draw more than the board's limit (8 B in 16 bits, 256 sequences, 0.8 of its times: some 820 W of 700).
-    """
-
-    pads_ranks: ClassVar[bool] = False
-    file: str
-    mixed: float = Field(default=1.0, ge=1.0, le=10.0)
-
-    @property
-    def files(self) -> tuple[tuple[KeyPath, str], ...]:
-        """The table."""
-        return ((("file",), self.file),)
-
-
 class TypicalLengths(Spec):
     """Tokens of a prompt, and of the context that a decode attends to, where attention meets what was measured."""
 
     prompt: Tokens
     context: Tokens
+
+
+class MeasuredSteps(StepTime):
+    """Iteration times from a table: a CSV of ``phase`` (prompt, decode), ``tokens`` in the batch, ``time_ms``.
+
+    Linear between rows, and beyond the last. ``mixed`` multiplies the time of an iteration that has both. What an
+    iteration draws beyond loaded GPUs is the roofline's, with contexts of the workload's mean length: its J where the
+    roofline is as fast, its W where it is not. ``lengths`` are those of the workload; needed where it has no
+    ``lengths`` of kind ``separate``.
+    """
+
+    pads_ranks: ClassVar[bool] = False
+    file: str
+    mixed: float = Field(default=1.0, ge=1.0, le=10.0)
+    lengths: TypicalLengths | None = None
+
+    @property
+    def files(self) -> tuple[tuple[KeyPath, str], ...]:
+        """The table."""
+        return ((("file",), self.file),)
 
 
 class KernelSteps(StepTime):

@@ -25,7 +25,8 @@ class DrawnUnits(UnitEffectSpec):
     """Lognormal factors of mean 1, drawn by the seed: on what a unit draws above rest, and on what it draws at rest.
 
     A unit is a GPU, or a node as a whole. Both are coefficients of variation between units, ``correlation`` that of the
-    two factors' logarithms.
+    two factors' logarithms. They multiply what boards of the model draw at their limit as well, where real ones would
+    hold it and be slower.
     """
 
     example: ClassVar[dict[str, Any]] = {"of": "node", "active": "5 %", "idle": "3 %", "correlation": 0.5}

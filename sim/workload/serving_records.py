@@ -82,6 +82,7 @@ class Rows(Protocol):
 class ServingLog:
     """What is known of a serving workload after a run.
 
+    Of requests that are ``unfinished``, some are ``late``: they have missed a limit, whatever becomes of them.
     ``counts`` by the names of ``engine.serving.plan.COUNTS``; ``sketches`` (7, SKETCH_SIZE) of ``SKETCHES``; ``rows``
     (n, 16) as ``ROW_COLUMNS``, of which there may be more than memory is for. ``phase_w`` are W of the loaded GPUs of a
     lane that prefills and of one that decodes, by which a request's share of time becomes energy. ``kv_blocks`` are
@@ -103,6 +104,7 @@ class ServingLog:
     sketches: Ints
     rows: Rows
     unfinished: int
+    late: int
     has_slo: bool
     kv_blocks: int
     most_kv_blocks: int

@@ -267,6 +267,15 @@ class FastPool:
         return int(self._pool["n_slots"] - self._pool["n_free"])
 
     @property
+    def late(self) -> int:
+        """How many of these have missed a limit already."""
+        self._bring()
+        slots = self._rows["requests"][: int(self._pool["n_slots"])]
+        there = slots[(slots["arrival_ns"] >= 0) & (slots["output"] > 0)]
+        arrival_ns, first_ns, output = (there[name].astype(np.int64) for name in ("arrival_ns", "first_ns", "output"))
+        return self._set.late(arrival_ns, first_ns, output, self._words[NOW])
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is left to be done, nor will anything come."""
         at_ns = self._put_off_ns

@@ -143,6 +143,17 @@ class Settings:
         """Whether a limit is stated by which a request is served well or not."""
         return max(self.slo_ttft_ns, self.slo_tpot_ns, self.slo_e2e_ns) >= 0
 
+    def late(self, arrival_ns: Ints, first_ns: Ints, output: Ints, now_ns: int) -> int:
+        """How many of requests that are not done have missed a limit by now, whatever comes: of so many tokens of
+        ``output``, whose first came at ``first_ns`` (-1: it has not)."""
+        begun = first_ns >= 0
+        spent = (
+            (np.where(begun, first_ns, now_ns) - arrival_ns, self.slo_ttft_ns),
+            (np.where(begun & (output > 1), now_ns - first_ns, 0) // np.maximum(output - 1, 1), self.slo_tpot_ns),
+            (now_ns - arrival_ns, self.slo_e2e_ns),
+        )
+        return int(np.any([(ns > limit_ns) & (limit_ns >= 0) for ns, limit_ns in spent], axis=0).sum())
+
     @property
     def verified_tokens(self) -> int:
         """Tokens a decoding sequence puts into an iteration."""

@@ -39,6 +39,7 @@ class Request(Record, lines=True):
     joined_at: int
     """Number of the replica's iteration at which it joined the decodes."""
     arrival_ns: int
+    """-1 in a slot that is free; 0 in one that nobody has had, whose ``output`` is 0 as well."""
     first_ns: int
     """When its first token came."""
     last_ns: int

@@ -142,6 +142,7 @@ class ServingService:
             sketches=self._pool.sketches,
             rows=self._keep.rows(),
             unfinished=self._pool.in_system,
+            late=self._pool.late,
             has_slo=self._plan.settings.has_slo,
             kv_blocks=decodes.kv_blocks,
             most_kv_blocks=max(group.kv_blocks for group in self._plan.groups),

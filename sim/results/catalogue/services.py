@@ -31,6 +31,8 @@ def _latency(
     return table(f"serving.*.{name}", *statistics, unit="s", optional=True, word=word if row else "", meaning=meaning)
 
 
+ANSWERED = "of requests that were answered by the end"
+
 OF_SERVICES: tuple[Table, ...] = (
     table(
         "serving.*",
@@ -55,13 +57,13 @@ OF_SERVICES: tuple[Table, ...] = (
         Quantity("wasted_tokens", "tokens that nobody got", of=BY_TOKEN),
         optional=True,
     ),
-    _latency("ttft_s", "TTFT", of=BY_TOKEN, compared=1, meaning="arrival to first token"),
+    _latency("ttft_s", "TTFT", of=BY_TOKEN, compared=1, meaning=f"arrival to first token, {ANSWERED}"),
     _latency(
         "tpot_s",
         "TPOT",
         of=BY_TOKEN,
         compared=3,
-        meaning="of a request: (last token - first token) / (tokens - 1)",
+        meaning=f"of a request: (last token - first token) / (tokens - 1), {ANSWERED}",
     ),
     _latency(
         "itl_s",
@@ -77,7 +79,14 @@ OF_SERVICES: tuple[Table, ...] = (
         "tokens of one step come together, 0 apart, and a benchmark that stamps the messages of a stream (vLLM's) sees "
         "the step gap",
     ),
-    _latency("e2e_s", "E2E", of="", compared=5, in_queues=True, meaning="arrival to last token"),
+    _latency(
+        "e2e_s",
+        "E2E",
+        of="",
+        compared=5,
+        in_queues=True,
+        meaning=f"arrival to last token, {ANSWERED}: who waits longest may be in none",
+    ),
     _latency("queueing_s", "waiting", of=BY_TOKEN, row=False),
     _latency("queue_s", "waiting", of=QUEUE, row=False),
     _latency("decode_iteration_s", "decode iteration", of=BY_TOKEN, row=False),
@@ -90,7 +99,8 @@ OF_SERVICES: tuple[Table, ...] = (
             compared=7,
             columns=(At(SERVED, "goodput"), At(QUEUES, "goodput")),
             form=percent,
-            meaning="requests that meet every limit of `slo`, of all that arrived",
+            meaning="requests that meet every limit of `slo`, of those whose outcome is known: all that were over when "
+            "the run ended, and those under way that had missed a limit already",
         ),
         Quantity(
             "throughput_tok_per_s",
@@ -103,6 +113,7 @@ OF_SERVICES: tuple[Table, ...] = (
         ),
         Quantity("throughput_requests_per_s", "throughput of requests", "requests/s"),
         Quantity("goodput_requests_per_s", "goodput of requests", "requests/s"),
+        Quantity("slo_met", "met their objectives", form=count),
         Quantity("slo_missed", "missed their objectives", form=count),
         Quantity("replicas_mean", "replicas", always=True, of=BY_TOKEN, columns=(At(MEMORY, "replicas"),)),
         Quantity("replicas_most", "most replicas", of=BY_TOKEN),

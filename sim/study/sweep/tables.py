@@ -160,14 +160,10 @@ def _best(dataset: _Points, results: StudyResults) -> Table | None:
 
 def _promises(dataset: _Points) -> Iterator[str]:
     """Of services with an objective: how many points do not keep it, as the least of a result may be of those that
-    answer too late. Who still waits at the end of a short run is not judged."""
+    answer too late."""
     for column in filter(PROMISED.fullmatch, dataset.kinds):
         service = column.rpartition(".")[0]
-        counts = [f"{service}.{name}" for name in ("slo_missed", "requests", "unfinished")]
-        if any(name not in dataset.kinds for name in counts):
-            continue
-        rows = (row for row in dataset.rows(counts, done=True) if None not in row)
-        late = [missed / max(1, came - open_) for missed, came, open_ in rows]
+        late = [1.0 - share for (share,) in dataset.rows([column], done=True) if share is not None]
         beyond = sum(share > MISSED for share in late)
         if beyond:
             yield (

@@ -50,6 +50,7 @@ def take_own_slot(pool, replica):
 @inner
 def give_back_slot(pool, request):
     """The request is no more."""
+    request.arrival_ns = -1
     if pool.early == LOOKING and pool.followed >= 0 and request.replica >= 0:
         replica = pool.replicas[request.replica]
         request.next, replica.free_slot = replica.free_slot, request.slot

@@ -189,6 +189,13 @@ class ReferencePool:
         return len(self._state.live)
 
     @property
+    def late(self) -> int:
+        """How many of these have missed a limit already."""
+        told = [(q.arrival_ns, q.first_ns, q.output) for q in self._state.live.values()]
+        arrival_ns, first_ns, output = np.array(told, dtype=np.int64).reshape(-1, 3).T
+        return self._state.settings.late(arrival_ns, first_ns, output, self._state.now)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is left to be done, nor will anything come."""
         return not self.in_system and self._state.peek() is None

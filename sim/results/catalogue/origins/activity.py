@@ -45,8 +45,9 @@ SERVING = {
     **told(
         "serving.*",
         {
-            "slo_missed": "requests that were over, in whatever way, and did not meet every limit of the slo",
-            "goodput_share": "requests that met every limit of the slo / requests that arrived",
+            "slo_met": "requests that were answered within every limit of the slo",
+            "slo_missed": "requests that were over, in whatever way, and did not meet every limit of the slo, and "
+            "those under way at the end that had missed one already",
             "utilisation": "time in which replicas served / time for which there were replicas",
             "replicas_mean": "time for which each replica was there, summed / simulated time",
             "network_busy": "time in which links carried KV caches / time of links of replicas that prefill",
@@ -72,8 +73,12 @@ SERVING = {
         {
             "throughput_tok_per_s": ("{serving.*.output_tokens} / {simulated_s}", "tokens written a second"),
             "throughput_requests_per_s": ("{serving.*.completed} / {simulated_s}", "requests answered a second"),
+            "goodput_share": (
+                "{serving.*.slo_met} / ({serving.*.slo_met} + {serving.*.slo_missed})",
+                "requests that met every limit of the slo, of those whose outcome is known",
+            ),
             "goodput_requests_per_s": (
-                "{serving.*.goodput_share} * {serving.*.requests} / {simulated_s}",
+                "{serving.*.slo_met} / {simulated_s}",
                 "requests that met the slo a second",
             ),
             "energy_split_kwh.overhead": (
