@@ -314,6 +314,9 @@ def _boundary(
     for name, site in plan.sites.items():
         known = {
             "on-site water (give site.water.wue, or a plant)": site.onsite_water_known,
+            "hot and dry hours, in which wetted air drinks most (give site.weather by the hour)": (
+                not site.building.misses_extremes
+            ),
             "off-site water (give site.water.ewif)": site.grid.water is not None,
             "energy cost (give site.grid.price)": site.grid.price is not None,
             "market-based carbon (give site.grid.market)": site.market is not None or True not in by_market,
