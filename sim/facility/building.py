@@ -48,8 +48,8 @@ class BuildingBins:
 class Building(Protocol):
     """What a site's machines stand in: answers what it adds to their power, and what it cannot carry.
 
-    ``models_water`` tells whether its water is known, ``misses_extremes`` whether it hangs on hours that the weather given
-    has not.
+    ``models_water`` tells whether its water is known, ``misses_extremes`` whether it hangs on hours that the weather
+    given has not.
     """
 
     @property
