@@ -197,8 +197,9 @@ class Deployment:
         joule = float(joined.energy_per_byte.value) if joined.energy_per_byte is not None else 0.0
         if leaves and network is not None:
             joule = float(network.energy_per_byte)
+        routed = float(r.exchange == "all-to-all")
         return Layout(
-            r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s, joule
+            r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s, joule, routed
         )
 
     def device(self, cap_w: float) -> Device:
