@@ -35,7 +35,7 @@ def test_among_few_ranks_both_send_to_all_others(data: int) -> None:
     assert sent(data, 1.0) == sent(data, 0.0)
 
 
-def _asked(**replicas: Any) -> sim.Run:
+def _asked(**replicas: Any) -> sim.Results:
     return sim.run(WIDE, set={f"workloads.api.replicas.{name}": value for name, value in replicas.items()})
 
 
