@@ -13,6 +13,7 @@ from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.collectives import collective_runs
 from sim.profiles.model import shape
+from sim.results.results import Results
 from tests.iterations import H100, PLAIN, layout
 from tests.test_large_batches import WIDE
 
@@ -35,7 +36,7 @@ def test_among_few_ranks_both_send_to_all_others(data: int) -> None:
     assert sent(data, 1.0) == sent(data, 0.0)
 
 
-def _asked(**replicas: Any) -> sim.Results:
+def _asked(**replicas: Any) -> Results:
     return sim.run(WIDE, set={f"workloads.api.replicas.{name}": value for name, value in replicas.items()})
 
 
