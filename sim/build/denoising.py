@@ -14,6 +14,7 @@ from sim.profiles.denoiser_layers import Launched, Product, decoder, sampled, te
 from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost, under_limit
 from sim.profiles.hardware import GPUProfile, clock_curve
 from sim.profiles.kernel_time import Machine
+from sim.profiles.reach import product_rate, stream_rate
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():
@@ -129,11 +130,11 @@ def _cost(
         passes=float(stack.pass_efficiency.value),
         memory=float(stack.memory_efficiency.value),
     )
-    machine = Machine(gpu.chip.multiprocessors.value, float(gpu.chip.clock.value), float(gpu.memory.bandwidth.value))
-    return cost(launched.kernels, reached, _arithmetic(gpu, precision), machine, launch_s=launch_s)
+    machine = Machine(gpu.chip.multiprocessors.value, float(gpu.chip.clock.value), stream_rate(gpu, reached.memory))
+    return cost(launched.kernels, reached, _arithmetic(gpu, precision, reached), machine, launch_s=launch_s)
 
 
-def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
+def _arithmetic(gpu: GPUProfile, precision: Precision, reached: Reached) -> Arithmetic:
     """In 32 bits convolutions are multiplied in TF32 where there is such a unit, and products are not (PyTorch's
     ``cudnn.allow_tf32`` and ``cuda.matmul.allow_tf32`` unless they are set); attention multiplies there in TF32 three
     times over, for 32 bits' exactness (CUTLASS's ``OpMultiplyAddFastF32``, in its memory-efficient kernels)."""
@@ -141,8 +142,8 @@ def _arithmetic(gpu: GPUProfile, precision: Precision) -> Arithmetic:
     attended, times = (convolved, THRICE) if convolved != precision else (precision, 1.0)
     joule_per_flop, score = gpu.power.energy_per_flop, gpu.power.energy_per_score
     return Arithmetic(
-        convolutions=float(gpu.peak[convolved].value),
-        products=float(gpu.peak[precision].value),
+        convolutions=product_rate(gpu, convolved, reached.convolutions),
+        products=product_rate(gpu, precision, reached.products),
         attention=float(gpu.peak[attended].value) / times,
         convolution_j=float(joule_per_flop[convolved].value),
         product_j=float(joule_per_flop[precision].value),

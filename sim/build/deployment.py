@@ -29,6 +29,7 @@ from sim.profiles.kv import Blocks, Kept, blocks, kept
 from sim.profiles.layers import Layers, layers_of
 from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.node import NodeProfile, link_of
+from sim.profiles.reach import product_rate, stream_rate
 from sim.profiles.sourced import Sourced
 from sim.profiles.stack import StackProfile
 from sim.profiles.step import Floats, IterationCost, Known
@@ -196,8 +197,9 @@ class Deployment:
         joule = float(joined.energy_per_byte.value) if joined.energy_per_byte is not None else 0.0
         if leaves and network is not None:
             joule = float(network.energy_per_byte)
+        routed = float(r.exchange == "all-to-all")
         return Layout(
-            r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s, joule
+            r.tensor_parallel, r.data_parallel, r.pipeline_parallel, r.expert_parallel, rate, latency_s, joule, routed
         )
 
     def device(self, cap_w: float) -> Device:
@@ -210,12 +212,13 @@ class Deployment:
             rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
         assert gpu.chip is not None  # a problem otherwise
         in_16_bits: Literal["bf16", "fp16"] = "bf16" if "bf16" in gpu.peak else "fp16"
+        stack = self.coefficients()
         device = Device(
-            peak_flop_per_s=float(gpu.peak[self.arithmetic].value),
-            peak16_flop_per_s=float(gpu.peak[in_16_bits].value),
+            peak_flop_per_s=product_rate(gpu, self.arithmetic, float(stack.compute_efficiency)),
+            peak16_flop_per_s=product_rate(gpu, in_16_bits, float(stack.compute16_efficiency or 1.0)),
             multiprocessors=float(gpu.chip.multiprocessors.value),
             clock_hz=float(gpu.chip.clock.value),
-            byte_per_s=float(gpu.memory.bandwidth.value),
+            byte_per_s=stream_rate(gpu, float(stack.memory_efficiency)),
             link_byte_per_s=rate,
             loaded_w=float(gpu.power.loaded.value),
             cap_w=cap_w,

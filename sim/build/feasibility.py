@@ -28,6 +28,8 @@ def objections(deployment: Deployment) -> list[tuple[str, str]]:
         found.append(("data_parallel", "is for mixtures of experts; for a dense model raise 'count'"))
     if r.expert_parallel and not deployment.model.moe_layers:
         found.append(("expert_parallel", "the model has no experts"))
+    if r.exchange == "all-to-all" and not r.expert_parallel:
+        found.append(("exchange", "'all-to-all' needs 'expert_parallel': sliced experts need all tokens"))
     if deployment.model.heads % r.tensor_parallel and r.tensor_parallel % deployment.model.heads:
         found.append(("tensor_parallel", f"does not divide the model's {deployment.model.heads} heads"))
     if r.pipeline_parallel > deployment.model.layers:

@@ -19,6 +19,10 @@ from sim.profiles.terms import Terms
 if TYPE_CHECKING:
     from sim.build.drafter import Drafter
 
+FINE_TOKENS, STRIDE = 1 << 17, 64
+"""Up to so many tokens each number of them has its cost; beyond, one in so many: batches of tens of data-parallel ranks
+alone hold more, and what every number of theirs would take are minutes and gigabytes."""
+
 
 @dataclass(frozen=True)
 class Iterations:
@@ -54,6 +58,20 @@ class Iterations:
 @lru_cache(maxsize=8)  # of 12 MB each where prompts of 128 ki tokens are prefilled whole
 def of_all_tokens(most_tokens: int, iterations: Iterations) -> IterationCost:
     """The same of every number of tokens up to the most. It is shared, and not to be written to."""
-    cost = iterations.of_tokens(np.arange(most_tokens + 1.0))
+    tokens = np.arange(most_tokens + 1.0)
+    if most_tokens <= FINE_TOKENS or iterations.drafter is not None:
+        cost = iterations.of_tokens(tokens)
+    else:
+        cost = _between(tokens, iterations)
     cost.table.flags.writeable = cost.slope.flags.writeable = False
     return cost
+
+
+def _between(tokens: Floats, iterations: Iterations) -> IterationCost:
+    """Told for few of many numbers of tokens, and on a line between those."""
+    told = np.unique(np.concatenate([tokens[:FINE_TOKENS], tokens[FINE_TOKENS::STRIDE], tokens[-1:]]))
+    few = iterations.of_tokens(told)
+    table = np.empty((few.table.shape[0], len(tokens), few.table.shape[2]))
+    for row, column in np.ndindex(few.table.shape[0], few.table.shape[2]):
+        table[row, :, column] = np.interp(tokens, told, few.table[row, :, column])
+    return IterationCost(table, few.slope)

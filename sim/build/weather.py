@@ -91,6 +91,7 @@ def month_hours(spec: MonthHours, start_ns: int, end_ns: int) -> WeatherSeries:
         latitude_deg=spec.latitude,
         longitude_deg=spec.longitude,
         elevation_m=None,
+        typical_days=True,
     )
 
 

@@ -48,11 +48,14 @@ class BuildingBins:
 class Building(Protocol):
     """What a site's machines stand in: answers what it adds to their power, and what it cannot carry.
 
-    ``models_water`` tells whether its water is known.
+    ``models_water`` tells whether its water is known, ``misses_extremes`` whether it hangs on hours that the weather
+    given has not.
     """
 
     @property
     def models_water(self) -> bool: ...
+    @property
+    def misses_extremes(self) -> bool: ...
 
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
         """Instants at which the building changes within ``(start_ns, end_ns)``: the bins need edges there."""
@@ -73,6 +76,11 @@ class FixedPUE:
     @property
     def models_water(self) -> bool:
         """False: one number says nothing of water."""
+        return False
+
+    @property
+    def misses_extremes(self) -> bool:
+        """False: it has no weather."""
         return False
 
     def breakpoints(self, _start_ns: int, _end_ns: int) -> Ints:

@@ -179,6 +179,11 @@ class OutdoorAir:
     least_humidity: float | None = None
 
     @property
+    def wets(self) -> bool:
+        """Whether water is evaporated into the air, by heat or by drought."""
+        return self.effectiveness > 0.0 or self.least_humidity is not None
+
+    @property
     def capacity_w(self) -> float:
         """Heat that the cooling carries, W: the design heat of the hall."""
         return self.air.design_heat_w

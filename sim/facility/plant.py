@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.facility.building import BuildingBins, Exceeded
-from sim.facility.cooling import Cooling
+from sim.facility.cooling import Cooling, OutdoorAir
 from sim.facility.electrical import Element, Passed, through
 from sim.facility.reuse import HeatReuse
 from sim.facility.servers import FANS, SILICON, WarmServers
@@ -45,6 +45,11 @@ class Plant:
     def models_water(self) -> bool:
         """True, even where the cooling takes none."""
         return True
+
+    @property
+    def misses_extremes(self) -> bool:
+        """Whether its water hangs on hot and dry hours that its weather has not: air is wetted in no others."""
+        return self.weather.typical_days and isinstance(self.cooling, OutdoorAir) and self.cooling.wets
 
     def breakpoints(self, start_ns: int, end_ns: int) -> Ints:
         """Instants within ``(start_ns, end_ns)`` at which the weather changes."""

@@ -33,12 +33,14 @@ def collective_runs(model: ModelShape, device: Device, stack: Stack, layout: Lay
         yield Run(Collective("tensor", a_token), rows, 2.0 * model.layers, time, link_byte=sent)
     # Where attention is sliced (tensor parallelism alone), every GPU has all tokens, and the second all-reduce brings
     # the experts' results together. Data-parallel ranks gather all tokens before the experts and scatter the results'
-    # sums after them (vLLM's default way, "Expert Parallel Deployment" in its documentation).
+    # sums after them (vLLM's default way, "Expert Parallel Deployment" in its documentation), or send each to the GPUs
+    # of its experts and sum what comes back (DeepEP; DeepSeek-AI, arXiv:2412.19437, section 3.4).
     spread = (np.asarray(model.moe_layers) > 0) & (np.asarray(data) > 1.0)  # sliced experts need all tokens, too
     if spread.any():
-        sent = (data - 1.0) * rows * a_token * spread
+        others = np.where(np.asarray(layout.routed) > 0.0, np.minimum(data - 1.0, model.experts_per_token), data - 1.0)
+        sent = others * rows * a_token * spread
         time = KernelTime(0.0, sent / rate, np.where(rows > 0.0, latency_s, 0.0))
-        time = _no_quicker(time, data * rows * a_token * spread, stack.gathers)
+        time = _no_quicker(time, (others + 1.0) * rows * a_token * spread, stack.gathers)
         count = np.where(spread, 2.0 * model.moe_layers, 0.0)
         yield Run(Collective("data", a_token), rows, count, time, link_byte=sent)
 

@@ -41,6 +41,7 @@ def slice_of(gpu: GPUProfile, slices: SlicesProfile, kind: str, count: int) -> G
                     "capacity": _part(gpu.memory.capacity, memory, "B", f"{one.memory} of {slices.memory} slices"),
                     "usable": one.usable,
                     "bandwidth": _part(gpu.memory.bandwidth, memory, "B/s", f"{one.memory} of {slices.memory} slices"),
+                    "sustained": None,
                 }
             ),
             "slices": None,

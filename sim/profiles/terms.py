@@ -132,6 +132,7 @@ class Layout:
     """How one lane of a replica is spread: tensor and data parallel degrees, pipeline stages, experts over all GPUs.
 
     The hop is what lies between two pipeline stages: a link within a node, or the network where they span several.
+    ``routed`` is 1 where data-parallel ranks send tokens to the GPUs of their experts alone.
     """
 
     tensor: Number
@@ -141,6 +142,7 @@ class Layout:
     hop_byte_per_s: Number
     hop_latency_s: Number
     hop_joule_per_byte: Number
+    routed: Number = 0.0
 
     @property
     def gpus(self) -> Number:

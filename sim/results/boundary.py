@@ -33,6 +33,11 @@ def _lacks(plan: AccountingPlan, known: Known) -> Iterator[str]:
             yield f"{asked.words} (give {_at_all(asked.field, plan)})"
         elif at:
             yield f"{asked.words} at {', '.join(at)} (give sites.{at[0]}.{asked.field})"
+    dry = [name for name, site in plan.sites.items() if site.building.misses_extremes]
+    if dry:
+        hours = "hot and dry hours, in which wetted air drinks most"
+        where = "" if len(dry) == len(plan.sites) else f" at {', '.join(dry)}"
+        yield f"{hours}{where} (give {_at_all('weather', plan)} by the hour)"
 
 
 def known_in_part(footprint: Footprint, plan: AccountingPlan, known: Known) -> dict[str, dict[str, Any]]:

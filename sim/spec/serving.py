@@ -113,6 +113,11 @@ class Replicas(Spec):
     pipeline_parallel: int = Field(default=1, ge=1, le=64, strict=True)
     data_parallel: int = Field(default=1, ge=1, le=256, strict=True)
     expert_parallel: bool = False
+    exchange: Literal["gather", "all-to-all"] = Field(
+        default="gather",
+        description="How data-parallel ranks bring tokens to experts: all to every GPU, or each to the GPUs "
+        "of its experts (DeepEP), which needs 'expert_parallel'.",
+    )
     power_cap: Annotated[DevicePower | list[CapChange] | None, Field(union_mode="left_to_right")] = None
     clock: Frequency | None = Field(default=None, description="That cores are locked at; the highest, if absent.")
 

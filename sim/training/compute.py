@@ -17,6 +17,7 @@ import numpy as np
 
 from sim.profiles.hardware import GPUProfile, Precision
 from sim.profiles.kernel_time import Machine, ProductLaw, product_time
+from sim.profiles.reach import product_rate, stream_rate
 from sim.training.stack import REFERENCE_FLOP_PER_J, TrainingStack
 from sim.training.terms import Recipe, TrainingPrecision
 from sim.training.work import Floats, Work
@@ -96,15 +97,16 @@ def cooled(gpu: GPUProfile, exponent: float, unthrottled: float) -> float:
 def kernels(work: Work, gpu: GPUProfile, stack: TrainingStack, recipe: Recipe) -> Kernels:
     """Of a micro-batch; ``lacking`` must be None."""
     assert gpu.chip is not None
-    machine = Machine(gpu.chip.multiprocessors.value, gpu.chip.clock.value, gpu.memory.bandwidth.value)
+    machine = Machine(gpu.chip.multiprocessors.value, gpu.chip.clock.value, stream_rate(gpu, stack.memory))
     arithmetic = ARITHMETIC[recipe.precision]
     byte_per_s = machine.byte_per_s * stack.memory
     share = cooled(gpu, stack.watt_exponent, stack.unthrottled)
-    rate16 = gpu.peak["bf16"].value * stack.compute16 * share
+    rate16 = product_rate(gpu, "bf16", stack.compute16 * share) * stack.compute16 * share
     own = {2.0: stack.compute16, 4.0: stack.compute16, 1.0: stack.compute8, 0.5: stack.compute4}
     # Scalar units in 32 bits are not what a board's limit throttles: its peak in matrix units says nothing of them.
     held = 1.0 if arithmetic.peak == "fp32" else share
-    rate = gpu.peak[arithmetic.peak].value * own[arithmetic.operand_bytes] * held
+    reached = own[arithmetic.operand_bytes] * held
+    rate = product_rate(gpu, arithmetic.peak, reached) * reached
     p = work.products
     once, streamed, byte = _once_s(
         work, float(rate), float(rate16), arithmetic, machine, stack.memory, recipe.gradient_bytes

@@ -9,6 +9,7 @@ section 4); offloaded parameters come up for every layer's forward and backward 
 from __future__ import annotations
 
 from sim.profiles.hardware import GPUProfile
+from sim.profiles.reach import stream_rate
 from sim.training.parameters import Held
 from sim.training.ranks import sharers
 from sim.training.stack import TrainingStack
@@ -38,7 +39,7 @@ def optimizer_s(
     own: Held, moved_bytes: float, gpu: GPUProfile, stack: TrainingStack, spread: Spread, recipe: Recipe
 ) -> float:
     """s of the step, for ``moved_bytes`` of memory and what an offloaded one sends down and fetches."""
-    here_s = moved_bytes / float(gpu.memory.bandwidth.value * stack.memory)
+    here_s = moved_bytes / (stream_rate(gpu, stack.memory) * stack.memory)
     if recipe.offload == "none":
         return here_s
     each = max(recipe.gradient_bytes, VALUE_BYTES)  # down and up at once

@@ -31,7 +31,8 @@ class WeatherSeries:
     """Weather in columns (n,) between ``edges_ns`` (n + 1,), in ns from the start of the run.
 
     ``extra`` holds what the file has of ``ghi_w_m2``, ``dni_w_m2``, ``dhi_w_m2`` (means, W/m2) and ``wind_m_s``;
-    latitude and longitude in degrees are None where it names none. ``filled`` counts values that were missing.
+    latitude and longitude in degrees are None where it names none. ``filled`` counts values that were missing. Of
+    ``typical_days`` all of a month are alike, so that neither hot nor dry hours are among them.
     """
 
     edges_ns: Ints
@@ -43,6 +44,7 @@ class WeatherSeries:
     longitude_deg: float | None
     elevation_m: float | None
     filled: int = 0
+    typical_days: bool = False
 
     @cached_property
     def wet_bulb_c(self) -> Floats:
