@@ -15,7 +15,7 @@ from sim.engine.draws import (
     total,
 )
 from sim.engine.meter import Draw
-from sim.profiles.power import cpu_power_w, psu_loss_w
+from sim.profiles.power_laws.devices import cpu_power_w, psu_loss_w
 from sim.workload.allocations import MILLI
 
 

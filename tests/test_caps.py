@@ -22,8 +22,8 @@ from sim.engine.training_plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.errors import RunError
 from sim.profiles import Catalog
-from sim.profiles.capped import job_under_cap
-from sim.profiles.hardware import board_of
+from sim.profiles.machines.gpu import board_of
+from sim.profiles.power_laws.capped_job import job_under_cap
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.workloads import GPUHours, Steps

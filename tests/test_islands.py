@@ -23,7 +23,7 @@ from sim.engine.fleet.request import Place, Request
 from sim.engine.fleet.shape import PoolShape
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.node import NodeProfile, link_of
+from sim.profiles.machines.node import NodeProfile, link_of
 from sim.training.collectives import cost
 from sim.training.protocols import Library
 from sim.training.topology import Island, switched

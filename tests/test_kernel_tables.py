@@ -25,7 +25,7 @@ from sim.profiles.kernel_tables.mixtures import mixture
 from sim.profiles.kernel_tables.products import Products
 from sim.profiles.kernel_tables.roof import Experts, Roof
 from sim.profiles.kernel_tables.tables import Shelf, versions
-from sim.profiles.layers import Attention
+from sim.profiles.language_models.layers import Attention
 from tests import kernel_tables as made
 
 ROOF = Roof(made.FLOP_PER_S, made.BYTE_PER_S)

@@ -51,7 +51,7 @@ from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
 from sim.profiles.catalog import Catalog
-from sim.profiles.sharing import Demand, shared
+from sim.profiles.shared_gpu.interference import Demand, shared
 from sim.rng import Streams
 from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal

@@ -23,7 +23,7 @@ from sim.engine.group import SharedMeter
 from sim.engine.later import Later
 from sim.engine.meter import Draw, Recorder
 from sim.engine.node import Node
-from sim.profiles.power import psu_loss_w
+from sim.profiles.power_laws.devices import psu_loss_w
 from sim.units import HOUR_NS
 from tests.test_serving_service import changed
 from tests.worlds import S, hardware

@@ -27,8 +27,8 @@ from sim.engine.plans import Policies, Workloads
 from sim.engine.training_plan import TrainingPlan
 from sim.engine.training_run import TrainingRun
 from sim.engine.world import Outcome, Pool, simulate
-from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.sharing import AtOnce, Exclusive, TimeSlices
+from sim.profiles.shared_gpu.interference import AtOnce, Exclusive, TimeSlices
+from sim.profiles.shared_gpu.tenants import SharedGPU
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import NS_PER_S

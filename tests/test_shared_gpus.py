@@ -29,8 +29,8 @@ from sim.engine.plans import Policies, Workloads
 from sim.engine.world import simulate
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.sharing import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
+from sim.profiles.shared_gpu.interference import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
+from sim.profiles.shared_gpu.tenants import SharedGPU
 from sim.rng import Streams
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import PACE_STATES, Allocations

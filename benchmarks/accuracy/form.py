@@ -27,7 +27,7 @@ Hashed anew on the 30th: SciPy is imported where it is used, and nothing else is
 may move a cached byte several times (``context_passes``), which no judged row has: a factor of 1.
 
 Frozen anew at 18:58 on the 30th, for experts in blocks of fp8, whose tokens stand in one buffer
-(``profiles.aligned_experts``): a fitted constant is gone (what such experts draw; left free it came out at 0.97 and
+(``kernels.aligned_experts``): a fitted constant is gone (what such experts draw; left free it came out at 0.97 and
 1.01 instead of 2.07 and 2.10), and nothing new is fitted; that rows which nobody asked for draw a quarter was chosen
 of none, a quarter and all by these two splits. By the fitted mean field, which was looked at while it was written,
 alternate batches err by 9.1, 10.4 and 9.6 % (power, J per token, time between tokens; 9.7, 10.3 and 10.1 before) and
@@ -77,8 +77,9 @@ function has another name.
 The scores: families 10.5 %, all of B200 12.6, beside AIConfigurator 12.8. Families were expected to gain and did not:
 prompts are told better, and large batches of reasoning on B200 worse.
 
-Hashed anew since bytes of a product of a single row take less (``step_energy.UNTILED``, told by measured kernels):
-judged rows have eight sequences and more, and of prompts' iterations only the output head is of one row.
+Hashed anew since bytes of a product of a single row take less (``iteration.energy.UNTILED``, told by measured kernels):
+judged rows have eight sequences and more, and of prompts' iterations only the output head is of one row. Hashed anew as
+files have other paths, and import from other paths: nothing else in them is another.
 """
 
 from __future__ import annotations
@@ -89,16 +90,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (
-    "sim/profiles/aligned_experts.py",
-    "sim/profiles/capped_step.py",
-    "sim/profiles/collectives.py",
-    "sim/profiles/experts.py",
-    "sim/profiles/kernel_power.py",
-    "sim/profiles/kernel_time.py",
-    "sim/profiles/message_time.py",
-    "sim/profiles/runs.py",
-    "sim/profiles/step.py",
-    "sim/profiles/step_energy.py",
+    "sim/profiles/kernels/aligned_experts.py",
+    "sim/profiles/iteration/capped.py",
+    "sim/profiles/iteration/collectives.py",
+    "sim/profiles/iteration/experts.py",
+    "sim/profiles/kernels/power.py",
+    "sim/profiles/kernels/time.py",
+    "sim/profiles/iteration/message_time.py",
+    "sim/profiles/iteration/runs.py",
+    "sim/profiles/iteration/cost.py",
+    "sim/profiles/iteration/energy.py",
     "benchmarks/accuracy/campaign.py",
     "benchmarks/accuracy/mean_field.py",
     "benchmarks/accuracy/prefix_cache.py",
@@ -107,7 +108,7 @@ FILES = (
     "benchmarks/accuracy/whole_run.py",
 )
 """The cost of an iteration, and what whole servers are fitted with."""
-FROZEN = ("2026-12-01 02:05 UTC", "f156e1e5a1e8")
+FROZEN = ("2026-12-01 02:05 UTC", "0ec806d2ca1d")
 
 
 def form(files: tuple[str, ...] = FILES) -> str:

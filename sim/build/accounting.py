@@ -40,7 +40,7 @@ from sim.spec.site import Place
 with later():
     from sim.accounting.market import Contract, Market
     from sim.build.series import power_signal
-    from sim.profiles.embodied import embodied_water_l
+    from sim.profiles.machines.embodied import embodied_water_l
     from sim.signals.grid.mix import weighted
     from sim.signals.grid.series import GridSeries
     from sim.spec import market as market_spec
@@ -49,7 +49,7 @@ with later():
 
 
 if TYPE_CHECKING:
-    from sim.profiles.embodied import EmbodiedFactors
+    from sim.profiles.machines.embodied import EmbodiedFactors
     from sim.signals.gaps import GapReport
     from sim.spec.embodied import Embodied, ExpectedUtilisation, TimeAmortization, UseAmortization
     from sim.spec.grid import IntensitySource, PriceSource

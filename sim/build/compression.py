@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.later import later
-from sim.profiles.architecture import Architecture, Transformer
-from sim.profiles.layers import Layers, layers_of
-from sim.profiles.model import ModelShape
+from sim.profiles.language_models.architecture import Architecture, Transformer
+from sim.profiles.language_models.layers import Layers, layers_of
+from sim.profiles.language_models.model import ModelShape
 
 with later():
-    from sim.profiles import compression as laws
+    from sim.profiles.language_models import compression as laws
 
 
 if TYPE_CHECKING:

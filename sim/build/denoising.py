@@ -9,20 +9,20 @@ from sim.build.loads import clocked_up_w, cores_active_w
 from sim.build.passes import mean_w
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.denoiser import UNet
-from sim.profiles.denoiser_layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
-from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost, under_limit
-from sim.profiles.hardware import GPUProfile, clock_curve
-from sim.profiles.kernel_time import Machine
+from sim.profiles.denoisers.layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
+from sim.profiles.denoisers.network import UNet
+from sim.profiles.denoisers.time import Arithmetic, Cost, Reached, cost, under_limit
+from sim.profiles.kernels.time import Machine
+from sim.profiles.machines.gpu import GPUProfile, clock_curve
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():
-    from sim.profiles.hardware import Precision
+    from sim.profiles.machines.gpu import Precision
 
 if TYPE_CHECKING:
-    from sim.profiles.denoiser import DenoiserProfile
-    from sim.profiles.denoising_stack import DenoisingStackProfile
-    from sim.profiles.node import CPUProfile
+    from sim.profiles.denoisers.network import DenoiserProfile
+    from sim.profiles.machines.node import CPUProfile
+    from sim.profiles.stacks.denoising import DenoisingStackProfile
     from sim.spec.passes import Denoising
 
 THRICE = 3.0

@@ -22,24 +22,24 @@ from sim.build.messages import over_pcie
 from sim.build.number_formats import ARITHMETIC, BITS, OPERAND_BYTES
 from sim.kinds import builder
 from sim.later import later
-from sim.profiles.aligned_experts import Aligned
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, Precision, clock_curve
-from sim.profiles.kv import Blocks, Kept, blocks, kept
-from sim.profiles.layers import Layers, layers_of
-from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
-from sim.profiles.node import NodeProfile, link_of
+from sim.profiles.iteration.cost import Floats, IterationCost, Known
+from sim.profiles.iteration.kv import Blocks, Kept, blocks, kept
+from sim.profiles.iteration.terms import Device, Layout, Stack, Terms
+from sim.profiles.iteration.terms import Precision as Bytes
+from sim.profiles.kernels.aligned_experts import Aligned
+from sim.profiles.language_models.layers import Layers, layers_of
+from sim.profiles.language_models.model import Architecture, ModelShape, shape, with_index_keys
+from sim.profiles.machines.gpu import GPUProfile, Precision, clock_curve
+from sim.profiles.machines.node import NodeProfile, link_of
 from sim.profiles.sourced import Sourced
-from sim.profiles.stack import StackProfile
-from sim.profiles.step import Floats, IterationCost, Known
-from sim.profiles.terms import Device, Layout, Stack, Terms
-from sim.profiles.terms import Precision as Bytes
+from sim.profiles.stacks.serving import StackProfile
 from sim.spec.serving import Replicas, Serving
 from sim.units import SECONDS_PER_NS
 
 with later():
     from sim.build.drafter import Drafter
-    from sim.profiles.locked_clock import locked
+    from sim.profiles.iteration.locked_clock import locked
 
 
 @dataclass(frozen=True)

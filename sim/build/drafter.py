@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.later import later
-from sim.profiles.step import Drafting, IterationCost, iteration_cost
-from sim.profiles.terms import Precision as Bytes
-from sim.profiles.terms import Stack, Terms
+from sim.profiles.iteration.cost import Drafting, IterationCost, iteration_cost
+from sim.profiles.iteration.terms import Precision as Bytes
+from sim.profiles.iteration.terms import Stack, Terms
 
 with later():
-    from sim.profiles.drafting import with_drafter
+    from sim.profiles.iteration.drafting import with_drafter
 
 
 Floats = npt.NDArray[np.float64]

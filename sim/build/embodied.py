@@ -12,17 +12,17 @@ from sim.accounting.amortization import SecondLife as Shared
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.embodied import SHIPPED
-from sim.profiles.node import NodeProfile
+from sim.profiles.machines.embodied import SHIPPED
+from sim.profiles.machines.node import NodeProfile
 from sim.units import M_PER_KM
 
 with later():
-    from sim.profiles.embodied import Part, bill_of_materials, device_range_g, end_of_life_g, read_factors
+    from sim.profiles.machines.embodied import Part, bill_of_materials, device_range_g, end_of_life_g, read_factors
     from sim.spec.embodied import CarbonPerPowerRange as PerPower
 
 
 if TYPE_CHECKING:
-    from sim.profiles.embodied import EmbodiedFactors
+    from sim.profiles.machines.embodied import EmbodiedFactors
     from sim.spec.embodied import (
         Embodied,
         Plant,

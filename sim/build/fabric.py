@@ -10,7 +10,7 @@ from sim.build.machines import Machine
 from sim.documents import KeyPath
 from sim.kinds import builder
 from sim.later import later
-from sim.profiles.node import linked
+from sim.profiles.machines.node import linked
 from sim.units import SECONDS_PER_NS
 
 with later():

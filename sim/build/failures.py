@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.profiles.sourced import Sourced
 from sim.spec.cluster import NodePool
 from sim.units import NS_PER_S
 
 with later():
-    from sim.profiles.failures import Device, Process, Slowdown, Switch
+    from sim.profiles.machines.failures import Device, Process, Slowdown, Switch
     from sim.spec import failures as spec
 
 

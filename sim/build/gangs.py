@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sim.build.resolved import Resolved
 from sim.errors import InputError
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import linked
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import linked
 from sim.units import HOUR_NS
 
 with later():

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.profiles.catalog import Catalog
-from sim.profiles.denoising_stack import DenoisingStackProfile
-from sim.profiles.host import host_slowdown
-from sim.profiles.node import CPUProfile
+from sim.profiles.machines.host import host_slowdown
+from sim.profiles.machines.node import CPUProfile
 from sim.profiles.sourced import Sourced
-from sim.profiles.stack import QuantisedKernels, StackProfile
+from sim.profiles.stacks.denoising import DenoisingStackProfile
+from sim.profiles.stacks.serving import QuantisedKernels, StackProfile
 from sim.units import SECONDS_PER_NS
 
 
 @dataclass(frozen=True)
 class HostTimes:
-    """As ``profiles.terms.Stack`` has them."""
+    """As ``profiles.iteration.terms.Stack`` has them."""
 
     iteration_s: float
     sequence_s: float

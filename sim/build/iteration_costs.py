@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.profiles.capped_step import BLOCK
-from sim.profiles.step import Floats, IterationCost, Known, iteration_cost
-from sim.profiles.terms import Terms
+from sim.profiles.iteration.capped import BLOCK
+from sim.profiles.iteration.cost import Floats, IterationCost, Known, iteration_cost
+from sim.profiles.iteration.terms import Terms
 
 if TYPE_CHECKING:
     from sim.build.drafter import Drafter

@@ -16,8 +16,8 @@ from sim.errors import InputError
 from sim.kinds import builder
 from sim.later import later
 from sim.paths import joined
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import NodeProfile, link_of
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import NodeProfile, link_of
 from sim.rng import Streams
 from sim.validation import nearest
 

@@ -76,8 +76,8 @@ def measured_kernels(spec: KernelSteps, deployment: Deployment) -> MeasuredKerne
 def known_shares(spec: KernelSteps, deployment: Deployment, kind: Kind) -> Shares:
     """How the time of an iteration is known, without what contexts add: of as many decodes as may run, or of as many
     tokens of prompts as an iteration holds."""
+    from sim.profiles.iteration.cost import DECODES, PROMPTS, head_runs, iteration_runs
     from sim.profiles.kernel_tables.known import shares
-    from sim.profiles.step import DECODES, PROMPTS, head_runs, iteration_runs
 
     batching, ranks = deployment.spec.batching, deployment.replicas.data_parallel
     tokens = float(batching.max_num_seqs if kind == "decode" else batching.max_num_batched_tokens * ranks)

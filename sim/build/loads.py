@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from sim.build.failures import interval_ns
 from sim.later import later
-from sim.profiles.capped import Board, job_under_cap
-from sim.profiles.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, clocked, saved_w, voltage
-from sim.profiles.hardware import GPUProfile, board_of, clock_curve
+from sim.profiles.machines.gpu import GPUProfile, board_of, clock_curve
+from sim.profiles.power_laws.capped_job import Board, job_under_cap
+from sim.profiles.power_laws.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, clocked, saved_w, voltage
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 
 with later():
-    from sim.profiles.kernel_power import drawn_w
-    from sim.profiles.power import capped_step_s, gpu_power_w, roofline_step_s
+    from sim.profiles.kernels.power import drawn_w
+    from sim.profiles.power_laws.devices import capped_step_s, gpu_power_w, roofline_step_s
     from sim.training.power import polling_w
     from sim.workload.schedule import expected_ns
 
@@ -94,7 +94,7 @@ def clocked_up_w(gpu: GPUProfile) -> float:
 
 
 def within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
-    """What the TDP lets a board draw of what is asked: softly where the board's power follows ``kernel_power``, whose
+    """What the TDP lets a board draw of what is asked: softly where the board's power follows ``kernels.power``, whose
     law that is."""
     tdp_w = float(gpu.tdp.value)
     return float(drawn_w(asked_w, tdp_w)) if gpu.power.active is not None else min(asked_w, tdp_w)
@@ -112,7 +112,7 @@ class Gang(Protocol):
 
 @dataclass(frozen=True)
 class Hours:
-    """Work of a gang given by its time and mean power: what it is made of is not known (see ``profiles.capped``)."""
+    """Work of a gang given by its time and mean power: what it is made of is not known (see ``capped_job``)."""
 
     work_ns: float
     active_w: float
@@ -196,7 +196,7 @@ def _rate_and_watts(work: Gang, cap_w: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class UnderCap:
-    """What a cap does to a job of which its mean power is known (see ``profiles.capped``)."""
+    """What a cap does to a job of which its mean power is known (see ``profiles.power_laws.capped_job``)."""
 
     gpu: GPUProfile
     loaded_w: float

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import CPUProfile, NodeProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import CPUProfile, NodeProfile
 from sim.spec.cluster import NodePool
 
 if TYPE_CHECKING:

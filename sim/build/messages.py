@@ -7,9 +7,9 @@ Kernels of a stack's own sum small messages on NVLink, and over PCIe only among 
 from __future__ import annotations
 
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import NodeProfile, link_of, linked
-from sim.profiles.stack import StackProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import NodeProfile, link_of, linked
+from sim.profiles.stacks.serving import StackProfile
 
 with later():
     from sim.training.collectives import Kind, lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sim.profiles.hardware import Precision
+    from sim.profiles.machines.gpu import Precision
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "int8": 8.0, "int4": 4.125, "mxfp4": 4.25, "nvfp4": 4.5}
 """Of a weight. int4 with a 16-bit scale for 128 weights; mxfp4 with an 8-bit scale for 32 (OCP MX v1.0), nvfp4 with one

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import CPUProfile, CPURates
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import CPUProfile, CPURates
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():

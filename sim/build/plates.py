@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sim.build.machines import Machine
 from sim.build.resolved import Resolved
 from sim.later import later
-from sim.profiles.node import OPTIONAL_PARTS
+from sim.profiles.machines.node import OPTIONAL_PARTS
 
 with later():
     from sim.spec.facility import DirectToChip, PlantSpec

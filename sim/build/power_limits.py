@@ -17,7 +17,7 @@ from sim.units import SECONDS_PER_NS
 with later():
     from sim.engine.fleet.power.ladder import Answer
     from sim.engine.fleet.power.ramp import Ramp
-    from sim.profiles.breakers import Breaker, Electronic, ThermalMagnetic
+    from sim.profiles.machines.breakers import Breaker, Electronic, ThermalMagnetic
     from sim.spec.power_limits import CapAnswer
 
 

@@ -22,7 +22,7 @@ from sim.errors import InputError
 from sim.later import later
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.spec.cluster import Cluster, Wanted
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario

@@ -9,15 +9,15 @@ from sim.errors import InputError
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 
 with later():
-    from sim.profiles.gpu_parts import SharedGPU
-    from sim.profiles.sharing import AtOnce, Exclusive, Instances, Sharing, TimeSlices
+    from sim.profiles.shared_gpu.interference import AtOnce, Exclusive, Instances, Sharing, TimeSlices
+    from sim.profiles.shared_gpu.tenants import SharedGPU
 
 
 if TYPE_CHECKING:
-    from sim.profiles.slices import SlicesProfile
+    from sim.profiles.shared_gpu.slices import SlicesProfile
     from sim.spec.sharing import ExclusiveSharing, InstanceSharing, MPSSharing, SharingSpec, TimeSliceSharing
 
 

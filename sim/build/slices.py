@@ -13,7 +13,7 @@ from sim.validation import nearest
 
 with later():
     from sim.build.sharing import slices_of
-    from sim.profiles.sliced import slice_of, sliced_node
+    from sim.profiles.shared_gpu.sliced import slice_of, sliced_node
 
 
 def cut(machine: Machine, spec: MIGSpec, catalog: Catalog) -> Machine:

@@ -9,7 +9,7 @@ import numpy as np
 from sim.build.deployment import Stepping
 from sim.build.step_table import read_step_table
 from sim.later import later
-from sim.profiles.step import CAPPED, COMPUTE, DECODES, ENERGY, IterationCost
+from sim.profiles.iteration.cost import CAPPED, COMPUTE, DECODES, ENERGY, IterationCost
 from sim.spec.steps import KernelSteps, MeasuredSteps, Roofline
 
 with later():

@@ -13,8 +13,8 @@ from sim.build.fabric import lacks_fabric, topology, torn_groups
 from sim.build.loads import GangWork
 from sim.build.machines import Machine
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.model import Architecture
+from sim.profiles.language_models.model import Architecture
+from sim.profiles.machines.gpu import GPUProfile
 from sim.spec.serving import InlineModel
 from sim.spec.training import ModelWork
 from sim.training.compute import lacking

@@ -17,7 +17,7 @@ from sim.build.routes import Sent, as_users_see
 from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts

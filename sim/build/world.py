@@ -31,8 +31,8 @@ from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import OPTIONAL_PARTS, NodeProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import OPTIONAL_PARTS, NodeProfile
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.cluster import NodePool
@@ -43,7 +43,7 @@ with later():
 
 if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan
-    from sim.profiles.gpu_parts import SharedGPU
+    from sim.profiles.shared_gpu.tenants import SharedGPU
 
 
 Ints = npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ with later():
     from sim.spec.passes import Denoising
 
 if TYPE_CHECKING:
-    from sim.profiles.denoiser import DenoiserProfile
+    from sim.profiles.denoisers.network import DenoiserProfile
 
 Found = Iterator[tuple[KeyPath, str]]
 

@@ -26,7 +26,7 @@ from sim.units import LEAP_YEAR_NS, MAX_NS
 
 with later():
     from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
-    from sim.profiles.embodied import read_factors
+    from sim.profiles.machines.embodied import read_factors
     from sim.signals.grid.series import GridSeries
     from sim.spec.battery import Battery, FixedPrices, PriceDispatch
     from sim.spec.inference import Backlog, PoissonArrivals

@@ -10,7 +10,7 @@ from sim.build.resolved import Resolved
 from sim.checks.power_limits import plants_without_limits
 from sim.documents import KeyPath
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.quantities import Price
 from sim.signals import Signal
 from sim.units import DAY_NS, HOUR_NS

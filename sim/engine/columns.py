@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine.draws import NodeHardware
-from sim.profiles.power import cpu_power_w
+from sim.profiles.power_laws.devices import cpu_power_w
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -144,7 +144,7 @@ def _losses(hardware: NodeHardware, code: Ints, counted: Ints, dc: Floats) -> tu
 
 
 def supplies(hardware: NodeHardware, dc_w: Floats) -> Floats:
-    """``profiles.power.psu_loss_w``."""
+    """``profiles.power_laws.devices.psu_loss_w``."""
     assert hardware.supply is not None
     loads, efficiencies = np.array(hardware.supply.loads), np.array(hardware.supply.efficiencies)
     load = dc_w / hardware.supply.rated_w

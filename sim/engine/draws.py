@@ -18,7 +18,7 @@ from operator import add
 from typing import Literal, NamedTuple
 
 from sim.engine.meter import Draw
-from sim.profiles.power import cpu_power_w, psu_loss_w
+from sim.profiles.power_laws.devices import cpu_power_w, psu_loss_w
 from sim.workload.allocations import MILLI
 
 UNALLOCATED = "unallocated"
@@ -39,7 +39,7 @@ class Rest:
 
 @dataclass(frozen=True)
 class Supply:
-    """Power supplies: rated DC W, and efficiency by load (see ``profiles.power.psu_loss_w``)."""
+    """Power supplies: rated DC W, and efficiency by load (see ``profiles.power_laws.devices.psu_loss_w``)."""
 
     rated_w: float
     loads: tuple[float, ...]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan, RowsRecord
     from sim.engine.units import UnitEffect
     from sim.engine.work import Work
-    from sim.profiles.gpu_parts import SharedGPU
+    from sim.profiles.shared_gpu.tenants import SharedGPU
     from sim.workload.power_records import PowerLog
     from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
     from sim.workload.relays import RelayLog, RelayPlan

@@ -1,6 +1,6 @@
 """Seconds of a micro-batch's kernels on one GPU, forward and backward: products, attention, and what memory paces.
 
-Products take what they take when serving (``profiles.kernel_time``), three times over: forward, the gradient of the
+Products take what they take when serving (``profiles.kernels.time``), three times over: forward, the gradient of the
 input, the gradient of the weights. An expert's rows fill up whole tiles, and all experts' weights are read. Attention
 is bound by its products and by its exponentials, of which a multiprocessor has 16 a cycle (CUDA C++ programming guide,
 throughput of native arithmetic instructions): on fast boards they take as long (Shah et al., "FlashAttention-3",
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.profiles.hardware import GPUProfile, Precision
-from sim.profiles.kernel_time import Machine, ProductLaw, product_time
+from sim.profiles.kernels.time import Machine, ProductLaw, product_time
+from sim.profiles.machines.gpu import GPUProfile, Precision
 from sim.training.stack import REFERENCE_FLOP_PER_J, TrainingStack
 from sim.training.terms import Recipe, TrainingPrecision
 from sim.training.work import Floats, Work

@@ -61,7 +61,7 @@ class Plugs:
 
 
 def _lost_w(hardware: NodeHardware, dc_w: Floats) -> Floats:
-    """See ``profiles.power.psu_loss_w``."""
+    """See ``profiles.power_laws.devices.psu_loss_w``."""
     supply = hardware.supply
     if supply is None:
         return np.zeros(len(dc_w))

@@ -20,7 +20,7 @@ from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.sharers import tenant
 from sim.engine.gang import Gang
-from sim.profiles.gpu_parts import SharedGPU, Tenant
+from sim.profiles.shared_gpu.tenants import SharedGPU, Tenant
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
