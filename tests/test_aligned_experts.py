@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles.catalog import Catalog
 from sim.profiles.iteration.experts import expert_work
 from sim.profiles.iteration.runs import Run

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import sim
-from sim.build.plates import resolved_plates
+from sim.build.site.plates import resolved_plates
 from sim.build.world import node_hardware
 from sim.engine.draws import Share, node_draws
 from sim.profiles import Catalog, NodeProfile

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger
 from sim.accounting.recorder import LedgerRecorder
-from sim.build.caps import cap_at
-from sim.build.loads import RateUnderCap, gang_of
+from sim.build.power.caps import cap_at
+from sim.build.power.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.plans import Policies, Workloads
 from sim.engine.training_plan import TrainingPlan

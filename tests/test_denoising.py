@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.denoising import batch_of_pictures, batches_of_pictures, within_limit
+from sim.build.serving.denoising import batch_of_pictures, batches_of_pictures, within_limit
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.denoisers.layers import Launched, Pass, Product, transformer, unet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles import Catalog
 from sim.profiles.iteration.capped import READ
 from sim.profiles.iteration.cost import BOTH, CAPPED, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from sim.accounting import amortization as spread
-from sim.build.embodied import node_carbon, plant_carbon
+from sim.build.accounts.embodied import node_carbon, plant_carbon
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.machines import embodied

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles.catalog import Catalog
 from sim.profiles.iteration.cost import DECODES, ENERGY
 from sim.profiles.iteration.experts import _experts_read, asked_experts, expert_work

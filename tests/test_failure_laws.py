@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.build.failures import failure_plan
+from sim.build.machines.failures import failure_plan
 from sim.engine.failures import ComponentFailures, Hazard, new_weibull, renewals, settled_weibull, superposed
 from sim.profiles.catalog import Catalog
 from sim.spec import failures as spec

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.denoising import batches_of_pictures
-from sim.build.host_times import HostTimes, host_times
+from sim.build.serving.denoising import batches_of_pictures
+from sim.build.serving.host_times import HostTimes, host_times
 from sim.documents import read_document
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog, shipped_folder

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.gangs import gang_in, straddling_rate
 from sim.build.resolved import Resolved
+from sim.build.training.gangs import gang_in, straddling_rate
 from sim.engine.fleet.islands import split
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.anywhere import Anywhere

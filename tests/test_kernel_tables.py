@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.kernel_steps import measured_kernels
+from sim.build.serving.kernel_steps import measured_kernels
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.profiles.kernel_tables import package

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.engine.serving import plan
 from sim.engine.serving.plan import Settings
 from sim.profiles import Catalog

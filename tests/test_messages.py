@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.build.messages import over_pcie
+from sim.build.serving.messages import over_pcie
 from sim.profiles.catalog import Catalog
 from sim.profiles.iteration.collectives import collective_runs
 from sim.profiles.iteration.message_time import Ways, quickest_time

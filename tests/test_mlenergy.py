@@ -19,7 +19,7 @@ from benchmarks.accuracy.prefix_cache import RECOMPUTED, Cache, found
 from benchmarks.accuracy.serving_stack import CONSTANTS, Bench, Configuration
 from benchmarks.accuracy.sweeps import SETS, repeats_of, requests_of
 from benchmarks.accuracy.whole_run import lines, median_s
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles.catalog import Catalog
 from sim.profiles.iteration.capped import PAIR, READ, SEQUENCE
 from sim.profiles.iteration.cost import DECODES, ENERGY

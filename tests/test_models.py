@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles import Catalog
 from sim.profiles.language_models.layers import layers_of
 from sim.profiles.language_models.model import ParameterCounts, distinct_experts, popularity, shape

@@ -20,7 +20,7 @@ from benchmarks.accuracy.campaign import Window, drawn, window
 from benchmarks.accuracy.prefix_cache import Cache, found
 from benchmarks.accuracy.serving_stack import WEIGHTS, Configuration, Rows, deployment, with_constants
 from benchmarks.accuracy.sweeps import SETS, requests_of
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles.iteration.capped import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
 from sim.profiles.iteration.cost import ENERGY, iteration_cost
 from sim.profiles.iteration.kv import kept

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.documents import read_document
 from sim.measure.fit.least_squares import Bound
 from sim.profiles.catalog import Catalog, shipped_folder

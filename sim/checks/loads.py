@@ -11,7 +11,7 @@ from sim.later import later
 from sim.profiles.machines.gpu import GPUProfile
 
 with later():
-    from sim.build.loads import gpu_watts, least_w
+    from sim.build.power.loads import gpu_watts, least_w
     from sim.spec.passes import Roofline
 
 

@@ -247,7 +247,7 @@ def compare(
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return
-    from sim.build.grid import mixed_among
+    from sim.build.site.grid import mixed_among
     from sim.profiles.catalog import Catalog
     from sim.report.changed import ABSENT, NAMING, changes
     from sim.report.work import basis

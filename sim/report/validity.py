@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sim.build.host_times import reference_cpu
+from sim.build.serving.host_times import reference_cpu
 from sim.errors import InputError
 from sim.plain import as_mapping, as_text, under
 from sim.profiles.catalog import Catalog

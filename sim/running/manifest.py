@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sim.build.accounting import accounting_plan
-from sim.build.conventions import convention_profile
+from sim.build.accounts.accounting import accounting_plan
+from sim.build.accounts.conventions import convention_profile
 from sim.build.method_uses import profiles_of_methods
 from sim.build.resolved import Resolved
 from sim.documents import named_files
@@ -78,7 +78,7 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
 def _electricity(loaded: Loaded) -> dict[str, dict[str, str]]:
     """Facts about electricity that sites rest on: tables of averages and sets of factors by their hashes, and what the
     averages are."""
-    from sim.build.grid import described
+    from sim.build.site.grid import described
     from sim.results.files import sha256
 
     catalog, regions, names = loaded.catalog, set[str](), set[str]()

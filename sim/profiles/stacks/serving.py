@@ -85,7 +85,7 @@ class StackProfile(Profile):
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
     ``own_over_pcie`` counts the GPUs over PCIe among which its own kernel sums messages as on NVLink; more go by NCCL
-    (``build.messages``). ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With
+    (``build.serving.messages``). ``scheduling: ahead`` prepares the next iteration while the GPU is at this one. With
     ``graph_tokens`` of 0 there are no graphs: every iteration is launched kernel by kernel. Where
     ``graph_tokens_per_sequence`` is less for all sequences that decode at most, graphs end there.
 

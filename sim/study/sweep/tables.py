@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sim.build.grid import basis_of, mixed_bases
+from sim.build.site.grid import basis_of, mixed_bases
 from sim.profiles.catalog import Catalog
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
