@@ -18,7 +18,7 @@ from sim.build.power.caps import cap_at
 from sim.build.power.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.plans import Policies, Workloads
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.training.plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.errors import RunError
 from sim.profiles import Catalog

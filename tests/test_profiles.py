@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sim.build.world import node_hardware
-from sim.engine.draws import Share, node_draws
+from sim.engine.metering.draws import Share, node_draws
 from sim.errors import InputError
 from sim.profiles import Catalog, GPUProfile, NodeProfile
 from sim.profiles.catalog import read_profile, shipped_folder

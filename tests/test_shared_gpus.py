@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.bins import Bins
 from sim.accounting.recorder import LedgerRecorder
-from sim.engine.failures import NodeFailures
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.best_fit import BestFit
 from sim.engine.fleet.placements.packed import Packed
@@ -25,6 +24,7 @@ from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.shape import PoolShape
+from sim.engine.machines.failures import NodeFailures
 from sim.engine.plans import Policies, Workloads
 from sim.engine.world import simulate
 from sim.errors import InputError

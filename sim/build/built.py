@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from sim.accounting.training import StepPlan
     from sim.build.power.traces import TracePlan
     from sim.build.training.trained import ModelOfGang
-    from sim.engine.campaign import CampaignPlan
     from sim.engine.control import CapPlan, PowerLimit
-    from sim.engine.federated import FederatedPlan
     from sim.engine.fleet.plan import JobsPlan
     from sim.engine.fleet.power.plan import PowerPlan
-    from sim.engine.service import ServicePlan
+    from sim.engine.queueing.service import ServicePlan
     from sim.engine.split import SplitPlan
-    from sim.engine.training_plan import TrainingPlan
+    from sim.engine.training.campaign import CampaignPlan
+    from sim.engine.training.federated import FederatedPlan
+    from sim.engine.training.plan import TrainingPlan
     from sim.engine.work import WorkPlan
     from sim.workload.relays import RelayPlan
 

@@ -34,9 +34,9 @@ with later():
     from sim.build.serving.early_exit import early_exits
     from sim.build.serving.passes import batches
     from sim.build.serving.provisioning import of_service
-    from sim.engine.queue_plan import Scaling
-    from sim.engine.service import ServicePlan
-    from sim.engine.training_plan import TrainingPlan
+    from sim.engine.queueing.plan import Scaling
+    from sim.engine.queueing.service import ServicePlan
+    from sim.engine.training.plan import TrainingPlan
     from sim.profiles.methods import Effect
     from sim.spec.inference import Backlog, IntervalLog, PoissonArrivals, RateLog
     from sim.spec.passes import Denoising, Roofline

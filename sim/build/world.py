@@ -26,7 +26,7 @@ from sim.build.traffic.relays import relay_plans
 from sim.build.traffic.routes import route_plans
 from sim.build.training.gangs import step_plans, swings, trace_plans
 from sim.build.work import Around
-from sim.engine.draws import NodeHardware, Rest, Supply, node_draws
+from sim.engine.metering.draws import NodeHardware, Rest, Supply, node_draws
 from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.later import later

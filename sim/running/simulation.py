@@ -18,7 +18,7 @@ from sim.build.traffic.relays import memo_metrics, with_relays
 from sim.build.traffic.routes import moved_tokens, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
-from sim.engine.meter import Draw
+from sim.engine.metering.meter import Draw
 from sim.engine.plans import Policies, Workloads
 from sim.engine.world import Outcome
 from sim.later import later

@@ -19,7 +19,7 @@ with later():
 
 
 if TYPE_CHECKING:
-    from sim.engine.training_plan import TrainingPlan
+    from sim.engine.training.plan import TrainingPlan
     from sim.spec.workloads import Training
 
 

@@ -19,9 +19,9 @@ with later():
 
 
 if TYPE_CHECKING:
-    from sim.engine.cluster import Spares
-    from sim.engine.failures import ComponentFailures, FailurePlan, Hazard
-    from sim.engine.recovery import RecoveryPlan
+    from sim.engine.machines.cluster import Spares
+    from sim.engine.machines.failures import ComponentFailures, FailurePlan, Hazard
+    from sim.engine.training.recovery import RecoveryPlan
     from sim.spec.workloads import Checkpoint
 
 
@@ -30,7 +30,7 @@ def failure_plan(written: spec.Failures | spec.FailureLaw | None, slots: int, ca
     if written is None:
         return None
     if isinstance(written, spec.Failures):
-        from sim.engine.failures import NodeFailures
+        from sim.engine.machines.failures import NodeFailures
 
         return NodeFailures(_mean_ns(written.mtbf), int(written.repair))
     made: FailurePlan = builder(written)(written, slots, catalog)
@@ -48,7 +48,7 @@ def _mean_ns(mtbf_s: float) -> int:
 
 def components(written: spec.ComponentFailures, slots: int, catalog: Catalog) -> ComponentFailures:
     """A hazard for every component; of one's own before those of the same name in the profile."""
-    from sim.engine.failures import ComponentFailures
+    from sim.engine.machines.failures import ComponentFailures
 
     return ComponentFailures(
         tuple(_hazard(name, part, written, slots) for name, part in parts(written, catalog).items())
@@ -67,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def _hazard(name: str, part: Any, written: spec.ComponentFailures, slots: int) -> Hazard:
-    from sim.engine.failures import Hazard
+    from sim.engine.machines.failures import Hazard
 
     shape = _plain(part.shape)
     nodes, per_node, rate = 1, 1, 1.0
@@ -107,7 +107,7 @@ def spares(pool: NodePool, gpu: GPUProfile | None) -> Spares | None:
     """The spares of a pool, if it has any; hot ones at the loaded power of their GPUs."""
     if pool.spares is None:
         return None
-    from sim.engine.cluster import Spares
+    from sim.engine.machines.cluster import Spares
 
     loaded_w = float(gpu.power.loaded.value) if gpu is not None else 0.0
     return Spares(pool.spares.count, pool.spares.state, int(pool.spares.replace), loaded_w)
@@ -133,7 +133,7 @@ def interval_ns(checkpoint: Checkpoint | None, mtbf_ns: float | None) -> int | N
 
 def recovery_plan(written: spec.RecoveryTimes, mtbf_ns: float | None) -> RecoveryPlan:
     """How a job goes on after a fault; what cannot happen on its pool is never waited for."""
-    from sim.engine.recovery import RecoveryPlan
+    from sim.engine.training.recovery import RecoveryPlan
 
     noticed = written.detection
     return RecoveryPlan(

@@ -10,7 +10,7 @@ from sim.profiles.machines.node import CPUProfile, NodeProfile
 from sim.spec.cluster import NodePool
 
 if TYPE_CHECKING:
-    from sim.engine.failures import FailurePlan
+    from sim.engine.machines.failures import FailurePlan
 
 
 class Uncut(NamedTuple):

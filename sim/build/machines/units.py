@@ -7,7 +7,7 @@ from sim.later import later
 from sim.profiles.catalog import Catalog
 
 with later():
-    from sim.engine.units import KnownUnits, LognormalUnits, UnitEffect
+    from sim.engine.metering.units import KnownUnits, LognormalUnits, UnitEffect
     from sim.spec import units as spec
 
 

@@ -6,7 +6,7 @@ from sim.build.factors import factor_law
 from sim.build.resolved import Resolved
 from sim.build.training.gangs import trained_in
 from sim.build.work import Around, training_plan
-from sim.engine.campaign import CampaignPlan, Stage, Variant
+from sim.engine.training.campaign import CampaignPlan, Stage, Variant
 from sim.kinds import builder
 from sim.spec import campaign as spec
 from sim.spec.training import ModelWork

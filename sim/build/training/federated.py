@@ -6,7 +6,7 @@ import math
 
 from sim.build.factors import factor_law
 from sim.build.work import Around
-from sim.engine.federated import FederatedPlan
+from sim.engine.training.federated import FederatedPlan
 from sim.kinds import builder
 from sim.profiles.catalog import Catalog
 from sim.spec import federated as spec
