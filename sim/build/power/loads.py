@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from sim.build.machines.failures import interval_ns
 from sim.later import later
+from sim.profiles.machines.board_power import clocked_up_w, cores_active_w, within_limit_w
 from sim.profiles.machines.gpu import GPUProfile, board_of, clock_curve
 from sim.profiles.power_laws.capped_job import Board, job_under_cap
 from sim.profiles.power_laws.clock import LOWEST_CLOCK, ClockCurve, Joules, capped_clock, clocked, saved_w, voltage
 from sim.units import HOUR_NS, NS_PER_S, SECONDS_PER_NS
 
 with later():
-    from sim.profiles.kernels.power import drawn_w
     from sim.profiles.power_laws.devices import capped_step_s, gpu_power_w, roofline_step_s
     from sim.training.power import polling_w
     from sim.workload.schedule import expected_ns
@@ -81,23 +81,6 @@ def _asked_w(load: ThroughputLoad, gpu: GPUProfile) -> float:
         byte_per_s=load.memory_traffic,
         joule_per_byte=gpu.power.energy_per_byte.value,
     )
-
-
-def cores_active_w(gpu: GPUProfile) -> float:
-    """W of multiprocessors at work on nothing in particular, where energies of operations do not hold it."""
-    return float(gpu.power.active.value) if gpu.power.active is not None else 0.0
-
-
-def clocked_up_w(gpu: GPUProfile) -> float:
-    """W of a board in the middle of its work, with or without a kernel that runs: a model resident, clocked up."""
-    return float(gpu.power.loaded.value) + (float(gpu.power.waiting.value) if gpu.power.waiting is not None else 0.0)
-
-
-def within_limit_w(asked_w: float, gpu: GPUProfile) -> float:
-    """What the TDP lets a board draw of what is asked: softly where the board's power follows ``kernels.power``, whose
-    law that is."""
-    tdp_w = float(gpu.tdp.value)
-    return float(drawn_w(asked_w, tdp_w)) if gpu.power.active is not None else min(asked_w, tdp_w)
 
 
 class Gang(Protocol):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.build.power.loads import clocked_up_w, cores_active_w
 from sim.build.serving.host_times import slowdown_of
-from sim.build.serving.passes import mean_w
 from sim.later import later
 from sim.profiles.catalog import Catalog
 from sim.profiles.denoisers.layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
 from sim.profiles.denoisers.network import UNet
 from sim.profiles.denoisers.time import Arithmetic, Cost, Reached, cost, under_limit
 from sim.profiles.kernels.time import Machine
+from sim.profiles.machines.board_power import clocked_up_w, cores_active_w, mean_w
 from sim.profiles.machines.gpu import GPUProfile, clock_curve
 from sim.units import NS_PER_S, SECONDS_PER_NS
 

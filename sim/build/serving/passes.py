@@ -10,7 +10,7 @@ from sim.profiles.machines.node import CPUProfile, CPURates
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():
-    from sim.build.power.loads import clocked_up_w, cores_active_w, within_limit_w
+    from sim.profiles.machines.board_power import cores_active_w, mean_w
     from sim.profiles.passes import Device, Pass, batch_cost
 
 
@@ -61,10 +61,3 @@ def _memory(spec: Roofline, device: GPUProfile | CPUProfile) -> Device:
 def _rates(cpu: CPUProfile) -> CPURates:
     assert cpu.rates is not None  # or it would not have passed
     return cpu.rates
-
-
-def mean_w(gpu: GPUProfile, seconds: float, busy_s: float, joules: float) -> float:
-    """Waiting while launches or the host are behind; at work, what the limit lets it draw of what is asked."""
-    waiting_w = clocked_up_w(gpu)
-    at_work_w = within_limit_w(waiting_w + joules / busy_s, gpu) if busy_s > 0.0 else waiting_w
-    return (at_work_w * busy_s + waiting_w * (seconds - busy_s)) / seconds
