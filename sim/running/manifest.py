@@ -68,11 +68,22 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
             if own.reports or own.weather_filled
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        **({"kernels": code} if (code := _kernels(loaded)) else {}),
         **({"plugins": added} if (added := plugins()) else {}),
         **({"bin_chosen": loaded.bin_chosen} if loaded.bin_chosen is not None else {}),
         "wall_s": wall_s,
         "peak_memory_bytes": peak_bytes(),
     }
+
+
+def _kernels(loaded: Loaded) -> dict[str, str]:
+    """Of the compiled loops that the scenario's work may call, where their code comes from."""
+    from sim.engine.kernels.loading import FLEET, METERING, SERVING, code_of
+
+    called = [SERVING] if any(spec.engine == "fast" for spec in loaded.answers.serving.values()) else []
+    if any(workload.kind == "jobs" for workload in loaded.scenario.workloads.values()):
+        called += [FLEET, METERING]
+    return {kernel.name: code_of(kernel) for kernel in called}
 
 
 def _electricity(loaded: Loaded) -> dict[str, dict[str, str]]:
