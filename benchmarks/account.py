@@ -16,7 +16,7 @@ import sim
 from benchmarks.table import Row
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import Floats, account_site
-from sim.build.facility import building
+from sim.build.site.facility import building
 from sim.loading.scenario import load_scenario
 from sim.signals import Signal
 from sim.spec.building import Facility, FixedPUE

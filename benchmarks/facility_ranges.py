@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
-from sim.build.facility import building
-from sim.build.weather import weather_series
+from sim.build.site.facility import building
+from sim.build.site.weather import weather_series
 from sim.instants import parse_instant
 from sim.signals import Signal
 from sim.spec.building import Facility

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row
-from sim.build.generated_jobs import job_law
-from sim.build.job_source import JobsAsked
+from sim.build.jobs.generated import job_law
+from sim.build.jobs.source import JobsAsked
 from sim.rng import Streams
 from sim.spec.generated_jobs import GeneratedJobs
 from sim.units import DAY_NS, NS_PER_S

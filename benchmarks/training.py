@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.table import Row
-from sim.build.gangs import trained_in
-from sim.build.trained import Trained
+from sim.build.training.gangs import trained_in
+from sim.build.training.trained import Trained
 from sim.loading.scenario import Loaded, load_scenario
 from sim.running.run import built_of, run_loaded
 from sim.running.simulation import simulate

@@ -12,11 +12,11 @@ from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger
 from sim.accounting.recorder import LedgerRecorder
 from sim.engine.clock import Clock
-from sim.engine.courses import Activity
-from sim.engine.draws import NodeHardware, Share
 from sim.engine.fleet.logged import NODE_STATES, FleetNodes, PowerStates
-from sim.engine.node import Node
-from sim.engine.nodes import Nodes
+from sim.engine.machines.node import Node
+from sim.engine.machines.nodes import Nodes
+from sim.engine.metering.courses import Activity
+from sim.engine.metering.draws import NodeHardware, Share
 from sim.workload.allocations import MILLI, PACE_STATES, Allocations
 from sim.workload.jobs.table import Loads
 from tests.worlds import hardware

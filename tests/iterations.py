@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.profiles.catalog import Catalog
-from sim.profiles.layers import layers_of
-from sim.profiles.model import Architecture, ModelShape, shape
-from sim.profiles.step import IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack, Terms
+from sim.profiles.iteration.cost import IterationCost, iteration_cost
+from sim.profiles.iteration.terms import Device, Layout, Precision, Stack, Terms
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.model import Architecture, ModelShape, shape
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.build.generated_jobs import job_law
-from sim.build.job_source import JobsAsked
+from sim.build.jobs.generated import job_law
+from sim.build.jobs.source import JobsAsked
 from sim.rng import Streams
 from sim.spec.generated_jobs import GeneratedJobs
 from sim.units import DAY_NS

@@ -1,8 +1,8 @@
-"""``engine.draws.node_draws`` as it is to be read: component by component, each share on its own."""
+"""``engine.metering.draws.node_draws`` as it is to be read: component by component, each share on its own."""
 
 from __future__ import annotations
 
-from sim.engine.draws import (
+from sim.engine.metering.draws import (
     CLOCKED_UP,
     NO_SLOTS,
     UNALLOCATED,
@@ -14,8 +14,8 @@ from sim.engine.draws import (
     _standing,
     total,
 )
-from sim.engine.meter import Draw
-from sim.profiles.power import cpu_power_w, psu_loss_w
+from sim.engine.metering.meter import Draw
+from sim.profiles.power_laws.devices import cpu_power_w, psu_loss_w
 from sim.workload.allocations import MILLI
 
 

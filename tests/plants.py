@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from sim.build.facility import building
+from sim.build.site.facility import building
 from sim.facility.plant import Plant
 from sim.spec.building import Facility
 from sim.units import HOUR_NS

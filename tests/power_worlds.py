@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sim.engine.draws import NodeHardware, Rest, Supply
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import DomainPlan, PowerPlan
-from sim.engine.meter import Draw
+from sim.engine.metering.draws import NodeHardware, Rest, Supply
+from sim.engine.metering.meter import Draw
 from sim.engine.plans import Policies, Workloads
-from sim.engine.service import ServicePlan
+from sim.engine.queueing.service import ServicePlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.signals import Signal

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.deployment import Deployment
-from sim.profiles.aligned_experts import Aligned, AlignedWork, aligned_work, buffer_rows
+from sim.build.serving.deployment import Deployment
 from sim.profiles.catalog import Catalog
-from sim.profiles.experts import expert_work
-from sim.profiles.kernel_power import CONSTANT_OPERANDS
-from sim.profiles.kernel_time import together
-from sim.profiles.layers import Mixture
-from sim.profiles.runs import Run
-from sim.profiles.terms import Precision, Stack
+from sim.profiles.iteration.experts import expert_work
+from sim.profiles.iteration.runs import Run
+from sim.profiles.iteration.terms import Precision, Stack
+from sim.profiles.kernels.aligned_experts import Aligned, AlignedWork, aligned_work, buffer_rows
+from sim.profiles.kernels.power import CONSTANT_OPERANDS
+from sim.profiles.kernels.time import together
+from sim.profiles.language_models.layers import Mixture
 from sim.spec.serving import Replicas, Serving
 from tests.iterations import H100, PLAIN, layout
 

@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.engine import control as engine_control
-from sim.engine import gang as engine_gang
 from sim.engine import world as engine_world
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Spares
 from sim.engine.control import CapPlan, Throttle
-from sim.engine.draws import NodeHardware, Rest
-from sim.engine.failures import NodeFailures
-from sim.engine.gang import Gang
-from sim.engine.group import NodeGroup, SharedMeter
-from sim.engine.meter import Recorder
-from sim.engine.node import Node
-from sim.engine.units import LognormalUnits, UnitEffect
+from sim.engine.machines import gang as engine_gang
+from sim.engine.machines.cluster import Cluster, Spares
+from sim.engine.machines.failures import NodeFailures
+from sim.engine.machines.gang import Gang
+from sim.engine.machines.group import NodeGroup, SharedMeter
+from sim.engine.machines.node import Node
+from sim.engine.metering.draws import NodeHardware, Rest
+from sim.engine.metering.meter import Recorder
+from sim.engine.metering.units import LognormalUnits, UnitEffect
 from sim.engine.world import Outcome
 from tests.test_any_policy import World, policed_world
 from tests.test_caps import simple

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.plans import Policies, Workloads
-from sim.engine.service import ServicePlan
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.queueing.service import ServicePlan
+from sim.engine.training.plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.signals import Signal

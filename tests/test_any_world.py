@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
-from sim.engine.draws import Share, node_draws
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.shape import PoolShape
-from sim.engine.nodes import Nodes
+from sim.engine.machines.cluster import Cluster
+from sim.engine.machines.nodes import Nodes
+from sim.engine.metering.draws import Share, node_draws
 from sim.engine.plans import Policies, Workloads
-from sim.engine.service import ServicePlan
-from sim.engine.training import TrainingJob
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.queueing.service import ServicePlan
+from sim.engine.training.job import TrainingJob
+from sim.engine.training.plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.workload.provisioning import StartUp

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from sim.profiles import Catalog
-from sim.profiles.architecture import Architecture, Transformer
-from sim.profiles.layers import layers_of
-from sim.profiles.mixers import Recurrence
-from sim.profiles.model import shape, with_index_keys
+from sim.profiles.language_models.architecture import Architecture, Transformer
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.mixers import Recurrence
+from sim.profiles.language_models.model import shape, with_index_keys
 
 CATALOG = Catalog()
 PLAIN: dict[str, Any] = {

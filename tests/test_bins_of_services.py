@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engine.courses import Activity, Course, told_apart
-from sim.engine.draws import Share, node_draws
-from sim.engine.later import pieces_of
+from sim.engine.metering.courses import Activity, Course, told_apart
+from sim.engine.metering.deferred import pieces_of
+from sim.engine.metering.draws import Share, node_draws
 from sim.loading.scenario import load_scenario
 from sim.running.run import built_of
 from sim.running.simulation import simulate

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 import sim
-from sim.build.plates import resolved_plates
+from sim.build.site.plates import resolved_plates
 from sim.build.world import node_hardware
-from sim.engine.draws import Share, node_draws
+from sim.engine.metering.draws import Share, node_draws
 from sim.profiles import Catalog, NodeProfile
 from sim.results.profile_tables import profile_tables
 from sim.spec.facility import PlantSpec

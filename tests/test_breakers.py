@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from sim.profiles.breakers import Breaker, Electronic, ThermalMagnetic, TripCurve
+from sim.profiles.machines.breakers import Breaker, Electronic, ThermalMagnetic, TripCurve
 
 HOUR_S = 3600.0
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger
 from sim.accounting.recorder import LedgerRecorder
-from sim.build.caps import cap_at
-from sim.build.loads import RateUnderCap, gang_of
+from sim.build.power.caps import cap_at
+from sim.build.power.loads import RateUnderCap, gang_of
 from sim.engine.control import CapPlan, PowerLimit
 from sim.engine.plans import Policies, Workloads
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.training.plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.errors import RunError
 from sim.profiles import Catalog
-from sim.profiles.capped import job_under_cap
-from sim.profiles.hardware import board_of
+from sim.profiles.machines.gpu import board_of
+from sim.profiles.power_laws.capped_job import job_under_cap
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.workloads import GPUHours, Steps

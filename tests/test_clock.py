@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.profiles.capped import Board, JobLaw, job_under_cap
-from sim.profiles.capped_step import PAIR, READ, SEQUENCE
 from sim.profiles.catalog import Catalog
-from sim.profiles.clock import (
+from sim.profiles.iteration.capped import PAIR, READ, SEQUENCE
+from sim.profiles.iteration.cost import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost
+from sim.profiles.iteration.terms import Device
+from sim.profiles.machines.gpu import board_of
+from sim.profiles.power_laws.capped_job import Board, JobLaw, job_under_cap
+from sim.profiles.power_laws.clock import (
     LOWEST_CLOCK,
     ClockCurve,
     Joules,
@@ -24,9 +27,6 @@ from sim.profiles.clock import (
     slowdown,
     voltage,
 )
-from sim.profiles.hardware import board_of
-from sim.profiles.step import CAPPED, COMPUTE, ENERGY, MEMORY, IterationCost
-from sim.profiles.terms import Device
 from tests import iterations
 from tests.iterations import cost_of, named
 

@@ -9,11 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
-from sim.profiles.compression import factored, pruned, saved_by_factors, sparse, stored_share, with_factors
-from sim.profiles.layers import layers_of
-from sim.profiles.model import shape
+from sim.profiles.language_models.architecture import Transformer
+from sim.profiles.language_models.compression import (
+    factored,
+    pruned,
+    saved_by_factors,
+    sparse,
+    stored_share,
+    with_factors,
+)
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.model import shape
 from sim.training.flops import forward_flop
 from tests.training_worlds import training_world
 

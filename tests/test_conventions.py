@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.conventions import HOURS
 from sim.accounting.ledger import OUTSIDE
-from sim.build.conventions import module_count, modules_w, sold_as_b
+from sim.build.accounts.conventions import module_count, modules_w, sold_as_b
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.profiles.catalog import Catalog, shipped_folder

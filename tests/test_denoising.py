@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.denoising import batch_of_pictures, batches_of_pictures, within_limit
+from sim.build.serving.denoising import batch_of_pictures, batches_of_pictures, within_limit
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.denoiser import DiffusionTransformer, UNet
-from sim.profiles.denoiser_layers import Launched, Pass, Product, transformer, unet
-from sim.profiles.denoiser_time import Arithmetic, Reached, cost
-from sim.profiles.kernel_time import Machine
+from sim.profiles.denoisers.layers import Launched, Pass, Product, transformer, unet
+from sim.profiles.denoisers.network import DiffusionTransformer, UNet
+from sim.profiles.denoisers.time import Arithmetic, Reached, cost
+from sim.profiles.kernels.time import Machine
 from sim.spec.passes import Denoising
 from tests.small import backlog_of
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles import Catalog
-from sim.profiles.capped_step import READ
-from sim.profiles.step import BOTH, CAPPED, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost
+from sim.profiles.iteration.capped import READ
+from sim.profiles.iteration.cost import BOTH, CAPPED, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost
 from sim.spec.serving import Serving
 
 CATALOG = Catalog()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from sim.accounting import amortization as spread
-from sim.build.embodied import node_carbon, plant_carbon
+from sim.build.accounts.embodied import node_carbon, plant_carbon
 from sim.errors import InputError
-from sim.profiles import embodied
 from sim.profiles.catalog import Catalog
-from sim.profiles.embodied import Part, bill_of_materials, comonotone, read_factors
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import NodeProfile
+from sim.profiles.machines import embodied
+from sim.profiles.machines.embodied import Part, bill_of_materials, comonotone, read_factors
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import NodeProfile
 from sim.spec.embodied import Embodied
 from sim.units import DAY_NS, G_PER_KG, J_PER_KWH
 

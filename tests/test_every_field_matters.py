@@ -16,7 +16,7 @@ import pytest
 import sim
 from sim import kinds
 from sim.later import meant
-from sim.profiles import failures as parts
+from sim.profiles.machines import failures as parts
 from sim.results.results import Results
 from sim.spec import campaign, compression, factors, failures, federated, networks, traces, training
 from sim.spec import fabric as fabrics

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles.catalog import Catalog
-from sim.profiles.experts import _experts_read, asked_experts, expert_work
-from sim.profiles.kernel_time import MixtureLaw, mixture_time
-from sim.profiles.layers import Mixture
-from sim.profiles.model import distinct_experts
-from sim.profiles.step import DECODES, ENERGY
-from sim.profiles.terms import Stack
+from sim.profiles.iteration.cost import DECODES, ENERGY
+from sim.profiles.iteration.experts import _experts_read, asked_experts, expert_work
+from sim.profiles.iteration.terms import Stack
+from sim.profiles.kernels.time import MixtureLaw, mixture_time
+from sim.profiles.language_models.layers import Mixture
+from sim.profiles.language_models.model import distinct_experts
 from sim.spec.serving import Replicas, Serving
 from tests.iterations import H100, IN_16_BITS, PLAIN, cost_of, layout, named
 

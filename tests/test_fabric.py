@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.fabric import topology
-from sim.build.gangs import gang_in
 from sim.build.resolved import Resolved
+from sim.build.training.fabric import topology
+from sim.build.training.gangs import gang_in
 from sim.errors import InputError, Problem
 from sim.profiles.catalog import Catalog
 from sim.spec.fabric import FatTree, Rail

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
-from sim.build.facility import building
+from sim.build.site.facility import building
 from sim.facility.chiller import LOWEST_LOAD, Chiller, carnot_share, chiller_power_w, part_load_power
 from sim.facility.cooling import OutdoorAir
 from sim.facility.electrical import curve_through, installed_w

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.build.failures import failure_plan
-from sim.engine.failures import ComponentFailures, Hazard, new_weibull, renewals, settled_weibull, superposed
+from sim.build.machines.failures import failure_plan
+from sim.engine.machines.failures import ComponentFailures, Hazard, new_weibull, renewals, settled_weibull, superposed
 from sim.profiles.catalog import Catalog
 from sim.spec import failures as spec
 from sim.training.checkpoints import daly_interval_s, expected_s, young_interval_s

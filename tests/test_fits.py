@@ -21,7 +21,7 @@ from sim.measure.fit.least_squares import Bound, fit, held_out
 from sim.measure.fit.load import LoadCurves, fit_shape
 from sim.measure.fit.load import predict as predict_load
 from sim.measure.recording import Device, Recording, energy_j
-from sim.profiles.clock import ClockCurve
+from sim.profiles.power_laws.clock import ClockCurve
 from sim.units import NS_PER_S
 
 

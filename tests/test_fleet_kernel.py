@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from sim.engine import world
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
 from sim.engine.fleet.fast_rows import run_rows, suits, takes_ns
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.placements.anywhere import Anywhere
@@ -26,6 +25,7 @@ from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Placement, Scheduler
 from sim.engine.fleet.shape import PoolShape
+from sim.engine.machines.cluster import Cluster
 from sim.units import HOUR_NS
 from sim.workload.allocations import Allocations
 from sim.workload.jobs.table import UNKNOWN, JobTable

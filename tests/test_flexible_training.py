@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.training.plan import TrainingPlan
 from sim.instants import epoch_ns
 from sim.signals import Signal, read_series
 from sim.units import J_PER_KWH

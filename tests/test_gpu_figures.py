@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.deployment import Deployment
-from sim.build.feasibility import objections
+from sim.build.serving.deployment import Deployment
+from sim.build.serving.feasibility import objections
 from sim.profiles import Catalog
 
 CATALOG = Catalog()

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.denoising import batches_of_pictures
-from sim.build.host_times import HostTimes, host_times
+from sim.build.serving.denoising import batches_of_pictures
+from sim.build.serving.host_times import HostTimes, host_times
 from sim.documents import read_document
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog, shipped_folder
-from sim.profiles.host import host_slowdown
-from sim.profiles.node import CPUProfile
+from sim.profiles.machines.host import host_slowdown
+from sim.profiles.machines.node import CPUProfile
 from sim.profiles.sourced import Sourced
-from sim.profiles.stack import StackProfile
+from sim.profiles.stacks.serving import StackProfile
 from sim.report.validity import UNTOLD, WITHIN, ranges
 from sim.results.files import to_yaml
 from sim.spec.passes import Denoising

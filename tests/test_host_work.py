@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.engine.draws import Share, node_draws
+from sim.engine.metering.draws import Share, node_draws
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from tests.small import small

@@ -25,7 +25,7 @@ import pytest
 
 import sim
 from sim import reading
-from sim.build.step_table import read_step_table
+from sim.build.serving.step_table import read_step_table
 from sim.cli import command as cli
 from sim.cli.faults import describe
 from sim.cli.options import inert, tell

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.gangs import gang_in, straddling_rate
 from sim.build.resolved import Resolved
+from sim.build.training.gangs import gang_in, straddling_rate
 from sim.engine.fleet.islands import split
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.anywhere import Anywhere
@@ -23,7 +23,7 @@ from sim.engine.fleet.request import Place, Request
 from sim.engine.fleet.shape import PoolShape
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.node import NodeProfile, link_of
+from sim.profiles.machines.node import NodeProfile, link_of
 from sim.training.collectives import cost
 from sim.training.protocols import Library
 from sim.training.topology import Island, switched

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sim.build.job_source import JobsAsked, jobs_of, replay_of, trace_of
+from sim.build.jobs.source import JobsAsked, jobs_of, replay_of, trace_of
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.rng import Streams

@@ -23,9 +23,11 @@ from sim.engine.fleet.fast_rows import run_rows
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.kernels import build, loading
 from sim.engine.kernels.loading import FLEET, KERNELS, METERING, SERVING, NotBuiltError, built, by_numba
-from sim.engine.serving import fast, plan
+from sim.engine.serving import compiled, fast, plan
 from sim.engine.serving.pools import make_pool
 from sim.engine.serving.reference.pool import ReferencePool
+from sim.loading.scenario import load_scenario
+from sim.running.manifest import manifest_of
 from tests.fleet_logs import Case, cases
 from tests.serving_worlds import World, linear_cost, observe, worlds
 from tests.test_fleet_kernel import GIVE_UP_NS, SEED, assert_same, drawn_plan, drawn_pools, schedulers
@@ -133,6 +135,30 @@ def test_no_library_and_one_that_is_broken_are_told(tmp_path: Path) -> None:
     broken.write_bytes(b"\x7fELF")
     with pytest.raises(NotBuiltError, match="cannot be loaded"):
         built(SERVING, broken)
+
+
+def test_a_library_of_other_sources_is_told_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba's code of an earlier run takes its place, a second slower to load, and nothing else would show it."""
+    monkeypatch.setattr(compiled, "is_kept", lambda _: True)
+    stale = f"the serving engine runs as Numba compiled it: {loading.STALE}"
+    for reason, told in ((loading.STALE, stale), ("installed without compiled kernels", None), (None, None)):
+        monkeypatch.setattr(loading, "why_not_built", lambda _, reason=reason: reason)
+        assert loading.notice(SERVING) == told
+
+
+@pytest.mark.parametrize(
+    ("scenario", "called"),
+    [("small-and-large-model", {"serving"}), ("research-cluster", {"fleet", "metering"}), ("bloom-training", set())],
+)
+def test_the_manifest_names_where_the_code_of_kernels_comes_from(
+    scenario: str, called: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_scenario(scenario)
+    for reason, said in ((None, "compiled with the package"), (loading.STALE, "compiled by Numba (the compiled kern")):
+        monkeypatch.setattr(loading, "why_not_built", lambda _, reason=reason: reason)
+        kernels = manifest_of(loaded, 1.0).get("kernels", {})
+        assert set(kernels) == called
+        assert all(text.startswith(said) for text in kernels.values())
 
 
 def test_without_library_and_numba_the_plain_engines_run_and_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

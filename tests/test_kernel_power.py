@@ -13,12 +13,12 @@ from benchmarks.accuracy import kernel_cases, kernel_compiling, kernels
 from benchmarks.accuracy.kernel_meter import Habit, Runs, loops, reading_w, shares
 from benchmarks.accuracy.kernel_rows import B200, BOARDS, GB200, H200, Board
 from sim.profiles import Catalog
-from sim.profiles.clock import Joules
-from sim.profiles.kernel_power import KernelPower, KernelWork, asked_w, drawn_w, power_w, work_j
-from sim.profiles.kernel_work import asked_experts, attention_work, causal_pairs, missing, mixture_work, product_work
-from sim.profiles.step import DECODES, ENERGY
-from sim.profiles.step_energy import kernel_joules
-from sim.profiles.terms import Precision
+from sim.profiles.iteration.cost import DECODES, ENERGY
+from sim.profiles.iteration.energy import kernel_joules
+from sim.profiles.iteration.terms import Precision
+from sim.profiles.kernels.power import KernelPower, KernelWork, asked_w, drawn_w, power_w, work_j
+from sim.profiles.kernels.work import asked_experts, attention_work, causal_pairs, missing, mixture_work, product_work
+from sim.profiles.power_laws.clock import Joules
 from tests import iterations
 
 H200_POWER = KernelPower(130.0, 1.6 * 132, 0.9e-12, 0.85, 50e-12, 30e-12, 60e-12, 700.0)
@@ -232,7 +232,7 @@ def test_half_of_the_shapes_are_known_whatever_else_is_read() -> None:
 def test_an_iteration_adds_up_what_the_law_of_a_kernel_says(
     flop: float, byte: float, again: float, scores: float, seconds: float
 ) -> None:
-    """Joules by how they answer a clock (``step_energy``) are those of the law, on a board that has its constants: a
+    """Joules by how they answer a clock (``energy``) are those of the law, on a board that has its constants: a
     byte of memory crosses the second-level cache once, and ``again`` as often more."""
     power = Catalog().gpu("nvidia-h200-sxm-141gb").power
     assert power.active is not None

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.kernel_steps import measured_kernels
+from sim.build.serving.kernel_steps import measured_kernels
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.profiles.kernel_tables import package
@@ -25,7 +25,7 @@ from sim.profiles.kernel_tables.mixtures import mixture
 from sim.profiles.kernel_tables.products import Products
 from sim.profiles.kernel_tables.roof import Experts, Roof
 from sim.profiles.kernel_tables.tables import Shelf, versions
-from sim.profiles.layers import Attention
+from sim.profiles.language_models.layers import Attention
 from tests import kernel_tables as made
 
 ROOF = Roof(made.FLOP_PER_S, made.BYTE_PER_S)

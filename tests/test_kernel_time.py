@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.profiles import kernel_time as kt
 from sim.profiles.catalog import Catalog
-from sim.profiles.kernel_time import (
+from sim.profiles.iteration.message_time import quickest_time, reduce_time
+from sim.profiles.kernels import time as kt
+from sim.profiles.kernels.time import (
     DECODING,
     LATENT,
     PREFILLING,
@@ -28,7 +29,6 @@ from sim.profiles.kernel_time import (
     quantise_time,
     recurrence_time,
 )
-from sim.profiles.message_time import quickest_time, reduce_time
 
 MACHINE = Machine(132.0, 1.83e9, 3.35e12)
 PEAK = 989.5e12

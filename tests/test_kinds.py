@@ -20,22 +20,22 @@ from hypothesis import strategies as st
 import sim
 from sim import kinds
 from sim.accounting.amortization import first_life_g
-from sim.build.deployment import Deployment
-from sim.build.embodied import plant_carbon
-from sim.build.fabric import Joined
-from sim.build.facility import building
-from sim.build.generated_jobs import job_size, run_time, time_limits
-from sim.build.grid import ewif_signal, grid_series
-from sim.build.job_source import JobsAsked, jobs_of
-from sim.build.onsite import Around
-from sim.build.plant import cooling
-from sim.build.requests import Asked, length_law, request_source
-from sim.build.routes import Between, Told
-from sim.build.schedulers import scheduler
-from sim.build.schedules import Job, forecaster
-from sim.build.sharing import sharing_of
-from sim.build.units import unit_effect
-from sim.build.weather import weather_series
+from sim.build.accounts.embodied import plant_carbon
+from sim.build.jobs.generated import job_size, run_time, time_limits
+from sim.build.jobs.schedulers import scheduler
+from sim.build.jobs.schedules import Job, forecaster
+from sim.build.jobs.source import JobsAsked, jobs_of
+from sim.build.machines.sharing import sharing_of
+from sim.build.machines.units import unit_effect
+from sim.build.serving.deployment import Deployment
+from sim.build.site.facility import building
+from sim.build.site.grid import ewif_signal, grid_series
+from sim.build.site.onsite import Around
+from sim.build.site.plant import cooling
+from sim.build.site.weather import weather_series
+from sim.build.traffic.requests import Asked, length_law, request_source
+from sim.build.traffic.routes import Between, Told
+from sim.build.training.fabric import Joined
 from sim.content import content_hash
 from sim.engine.clock import Clock
 from sim.engine.fleet.fleet import Fleet as MachineFleet
@@ -51,7 +51,7 @@ from sim.onsite.loop import CHARGE, DISCHARGE, FOLLOW, REST
 from sim.onsite.plan import OnsitePlan
 from sim.onsite.thresholds import Rule
 from sim.profiles.catalog import Catalog
-from sim.profiles.sharing import Demand, shared
+from sim.profiles.shared_gpu.interference import Demand, shared
 from sim.rng import Streams
 from sim.shipped_kinds import SHIPPED
 from sim.signals import Signal

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.engine.serving import plan
 from sim.engine.serving.plan import Settings
 from sim.profiles import Catalog
-from sim.profiles.kv import Blocks, Kept, blocks
-from sim.profiles.model import shape
+from sim.profiles.iteration.kv import Blocks, Kept, blocks
+from sim.profiles.language_models.model import shape
 from sim.spec.serving import Serving
 from tests.serving_worlds import World, build, chunk, linear_cost, observe, worlds
 from tests.test_precisions import scenario

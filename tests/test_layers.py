@@ -36,6 +36,19 @@ BASE = {
 }
 MODELS = {"signals", "rng", "memo", "weather", "profiles", "training", "workload", "engine"}
 MODELS |= {"facility", "onsite", "accounting"}
+PROFILES = {
+    "profiles/sourced": BASE,
+    "profiles/power_laws": set[str](),
+    "profiles/kernels": set[str](),
+    "profiles/language_models": BASE | {"profiles/sourced"},
+    "profiles/machines": BASE | {"profiles/sourced", "profiles/power_laws", "profiles/kernels"},
+    "profiles/denoisers": BASE | {"profiles/sourced", "profiles/power_laws", "profiles/kernels"},
+    "profiles/shared_gpu": BASE | {"profiles/sourced", "profiles/machines"},
+    "profiles/stacks": BASE | {"profiles/sourced", "profiles/kernels", "profiles/machines"},
+    "profiles/iteration": BASE | {"profiles/power_laws", "profiles/kernels", "profiles/language_models"},
+    "profiles/kernel_tables": BASE | {"memo", "profiles/language_models", "profiles/iteration"},
+}
+"""The packages of profiles. Who may import profiles may import all of them; they know each other downwards only."""
 SCENARIO = BASE | {"signals", "profiles", "training", "workload", "spec", "build", "checks", "loading"}
 SHELL = {"cli/interrupts", "cli/completion", "cli/options", "cli/progress"}
 ALLOWED: dict[str, set[str]] = {
@@ -60,7 +73,9 @@ ALLOWED: dict[str, set[str]] = {
     "signals": {"errors", "complaints", "units", "instants", "plain", "reading"},
     "rng": set(),
     "memo": set(),
-    "profiles": BASE | {"memo"},
+    **PROFILES,
+    "profiles": BASE | {"memo"} | PROFILES.keys(),
+    "profiles/machines/embodied": BASE | {"profiles", "profiles/sourced", "profiles/machines"},
     "training": BASE | {"memo", "profiles"},
     "onsite": {"errors", "units", "signals", "instants", "reading"},
     "workload": BASE | {"signals", "rng", "memo", "profiles"},
@@ -115,6 +130,12 @@ ALLOWED: dict[str, set[str]] = {
     | {"exports", "explore"}
     | {"measure", "measure/readers", "measure/meters", "measure/fit", "measure/judge", "measure/live", "follow"},
     "": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},  # sim/__init__.py
+}
+ALLOWED = {
+    name: below | PROFILES.keys() | {"profiles/machines/embodied"}
+    if "profiles" in below and not name.startswith("profiles")
+    else below
+    for name, below in ALLOWED.items()
 }
 ONLY_IN_ENGINE = {"simpy"}
 NOT_AT_START = {"networkx", "numpy", "pandas", "pyarrow", "pint", "pydantic", "ruamel", "simpy", "rich", "scipy"}
@@ -184,6 +205,12 @@ def test_the_layers_stay_apart() -> None:
         ("accounting/a.py", "def f():\n    import simpy", "only the engine imports simpy"),
         ("units.py", "from sim import signals", "'units' imports 'signals'"),
         ("profiles/a.py", "import sim.spec.site", "'profiles' imports 'spec'"),
+        (
+            "profiles/kernels/a.py",
+            "import sim.profiles.iteration.cost",
+            "'profiles/kernels' imports 'profiles/iteration'",
+        ),
+        ("profiles/machines/a.py", "import sim.profiles.catalog", "'profiles/machines' imports 'profiles'"),
         ("accounting/a.py", "from ..engine import world", "'accounting' imports 'engine'"),
         ("accounting/a.py", "from .. import engine", "'accounting' imports 'engine'"),
         ("accounting/__init__.py", "from ..engine.world import simulate", "'accounting' imports 'engine'"),

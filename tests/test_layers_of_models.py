@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sim.profiles.catalog import Catalog
-from sim.profiles.layers import layers_of
-from sim.profiles.model import shape
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.model import shape
 
 MODELS = [name for name, path in Catalog().paths().items() if path.parent.name == "models"]
 

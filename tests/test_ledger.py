@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sim.accounting.bins import Bins
 from sim.accounting.recorder import LedgerRecorder
-from sim.engine.draws import NodeState, Share, ShareState, node_draws
-from sim.engine.meter import Draw, Meter
-from sim.profiles.power import psu_loss_w
+from sim.engine.metering.draws import NodeState, Share, ShareState, node_draws
+from sim.engine.metering.meter import Draw, Meter
+from sim.profiles.power_laws.devices import psu_loss_w
 from sim.results.frames import ledger_of, ledger_table, ledger_tables
 from sim.units import SECONDS_PER_NS
 from tests.plain_draws import plain_node_draws

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.caps import EveryDay, cap_at
-from sim.build.grid import grid_series
-from sim.build.weather import weather_series
+from sim.build.power.caps import EveryDay, cap_at
+from sim.build.site.grid import grid_series
+from sim.build.site.weather import weather_series
 from sim.errors import InputError
 from sim.instants import epoch_ns, offset_ns, spans_of_offset
 from sim.profiles.catalog import Catalog

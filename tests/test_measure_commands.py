@@ -21,9 +21,9 @@ from sim.measure.judge.recordings import against_run
 from sim.measure.judge.validation_text import parse_tolerances
 from sim.measure.recording import Device, Recording, write
 from sim.profiles.catalog import Catalog, read_gpu, read_profile
-from sim.profiles.clock import ClockCurve
-from sim.profiles.hardware import still_w
-from sim.profiles.node import CPUProfile
+from sim.profiles.machines.gpu import still_w
+from sim.profiles.machines.node import CPUProfile
+from sim.profiles.power_laws.clock import ClockCurve
 from sim.results.results import Results
 from sim.units import NS_PER_S
 from tests.test_fits import TRUE, suite_recording

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.build.messages import over_pcie
+from sim.build.serving.messages import over_pcie
 from sim.profiles.catalog import Catalog
-from sim.profiles.collectives import collective_runs
-from sim.profiles.message_time import Ways, quickest_time
-from sim.profiles.model import shape
-from sim.profiles.runs import Run
+from sim.profiles.iteration.collectives import collective_runs
+from sim.profiles.iteration.message_time import Ways, quickest_time
+from sim.profiles.iteration.runs import Run
+from sim.profiles.language_models.model import shape
 from tests.iterations import H100, PLAIN, layout
 
 CATALOG = Catalog()

@@ -17,7 +17,7 @@ from sim.engine.fleet import metering
 from sim.engine.fleet.logged import FleetNodes, LoggedRun, PowerStates, logged
 from sim.engine.fleet.metering import fold_compiled
 from sim.engine.fleet.metering_plain import fold_plainly
-from sim.engine.meter import BinnedRecorder
+from sim.engine.metering.meter import BinnedRecorder
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import PACE_STATES
 from sim.workload.job_energy import JobEnergy

@@ -90,7 +90,7 @@ def test_work_and_time_shorten_a_job_and_power_does_not(factor: dict[str, float]
 @given(st.floats(0.3, 3.0), st.floats(0.7, 1.1))
 def test_steps_take_their_factors_as_hours_do(time: float, power: float) -> None:
     """Of work in steps, too: its time and its mean power at work are those without, times the factors."""
-    from sim.build.loads import changed, gang_of
+    from sim.build.power.loads import changed, gang_of
     from sim.profiles.methods import Effect
     from sim.spec.workloads import Steps
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.engine.draws import Share, node_draws
+from sim.engine.metering.draws import Share, node_draws
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.sliced import slice_of
+from sim.profiles.shared_gpu.sliced import slice_of
 from sim.units import HOUR_NS, SECONDS_PER_NS
 from tests.small import small
 from tests.worlds import hardware

@@ -19,10 +19,10 @@ from benchmarks.accuracy.prefix_cache import RECOMPUTED, Cache, found
 from benchmarks.accuracy.serving_stack import CONSTANTS, Bench, Configuration
 from benchmarks.accuracy.sweeps import SETS, repeats_of, requests_of
 from benchmarks.accuracy.whole_run import lines, median_s
-from sim.build.deployment import Deployment
-from sim.profiles.capped_step import PAIR, READ, SEQUENCE
+from sim.build.serving.deployment import Deployment
 from sim.profiles.catalog import Catalog
-from sim.profiles.step import DECODES, ENERGY
+from sim.profiles.iteration.capped import PAIR, READ, SEQUENCE
+from sim.profiles.iteration.cost import DECODES, ENERGY
 from sim.spec.serving import Replicas, Serving
 
 measured = pytest.mark.shared_data

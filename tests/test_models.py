@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles import Catalog
-from sim.profiles.layers import layers_of
-from sim.profiles.model import ParameterCounts, distinct_experts, popularity, shape
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.model import ParameterCounts, distinct_experts, popularity, shape
 from sim.spec.serving import Serving
 
 # The exact numbers of parameters that the published checkpoints hold (sums over their tensors).

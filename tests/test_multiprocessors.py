@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.loads import clocked_up_w, gang_of, gpu_watts
-from sim.build.passes import batches
+from sim.build.power.loads import gang_of, gpu_watts
+from sim.build.serving.passes import batches
 from sim.profiles.catalog import Catalog
+from sim.profiles.machines.board_power import clocked_up_w
 from sim.spec.passes import Roofline
 from sim.spec.workloads import Steps, ThroughputLoad
 

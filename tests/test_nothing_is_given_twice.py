@@ -28,8 +28,8 @@ from sim.engine.fleet.schedulers.shortest import Shortest
 from sim.engine.fleet.scheduling import Decision, Placement, Scheduler, View
 from sim.engine.fleet.shape import PoolShape
 from sim.profiles.catalog import Catalog
-from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.sharing import Instances
+from sim.profiles.shared_gpu.interference import Instances
+from sim.profiles.shared_gpu.tenants import SharedGPU
 from tests.fleets import Job, Played, overbooked, partial_gangs
 from tests.repeats import repeats
 

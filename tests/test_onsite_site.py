@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.accounting.plan import GridPlan, SitePlan
 from sim.accounting.site import account_site
-from sim.build.onsite import onsite_plan
+from sim.build.site.onsite import onsite_plan
 from sim.errors import InputError, RunError
 from sim.facility.building import FixedPUE
 from sim.instants import epoch_ns

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.passes import batches
+from sim.build.serving.passes import batches
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
 from sim.profiles.passes import Device, Pass, batch_cost

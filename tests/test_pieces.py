@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.bins import Bins
 from sim.accounting.recorder import LedgerRecorder
-from sim.engine import node, nodes
 from sim.engine.clock import Clock
-from sim.engine.columns import supplies
-from sim.engine.courses import Activity
-from sim.engine.draws import Share, ShareState, node_draws
-from sim.engine.group import SharedMeter
-from sim.engine.later import Later
-from sim.engine.meter import Draw, Recorder
-from sim.engine.node import Node
-from sim.profiles.power import psu_loss_w
+from sim.engine.machines import node, nodes
+from sim.engine.machines.group import SharedMeter
+from sim.engine.machines.node import Node
+from sim.engine.metering.columns import supplies
+from sim.engine.metering.courses import Activity
+from sim.engine.metering.deferred import Later
+from sim.engine.metering.draws import Share, ShareState, node_draws
+from sim.engine.metering.meter import Draw, Recorder
+from sim.profiles.power_laws.devices import psu_loss_w
 from sim.units import HOUR_NS
 from tests.repeats import repeats
 from tests.test_serving_service import changed

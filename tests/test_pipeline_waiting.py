@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build import serving
+from sim.build.serving import service as serving
 from sim.engine.serving.drawn import waiting_stages_w
 from sim.profiles import Catalog
 from sim.results.results import Results

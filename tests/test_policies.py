@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.loads import RateUnderCap, gang_of
+from sim.build.power.loads import RateUnderCap, gang_of
 from sim.errors import InputError
 from tests.small import small
 from tests.test_caps import GPU, TDP_W, measured

@@ -16,19 +16,19 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engine.draws import NodeHardware, Share, node_draws
 from sim.engine.fleet.plan import JobsPlan, Keeps, PoolForJobs
 from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
-from sim.engine.gang import Gang
+from sim.engine.machines.gang import Gang
+from sim.engine.metering.draws import NodeHardware, Share, node_draws
 from sim.engine.plans import Policies, Workloads
-from sim.engine.training_plan import TrainingPlan
-from sim.engine.training_run import TrainingRun
+from sim.engine.training.plan import TrainingPlan
+from sim.engine.training.run import TrainingRun
 from sim.engine.world import Outcome, Pool, simulate
-from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.sharing import AtOnce, Exclusive, TimeSlices
+from sim.profiles.shared_gpu.interference import AtOnce, Exclusive, TimeSlices
+from sim.profiles.shared_gpu.tenants import SharedGPU
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import NS_PER_S

@@ -21,7 +21,7 @@ from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.plans import Policies, Workloads
 from sim.engine.world import Pool, simulate
-from sim.profiles.breakers import Breaker, ThermalMagnetic
+from sim.profiles.machines.breakers import Breaker, ThermalMagnetic
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.units import NS_PER_S

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine.draws import NodeHardware, Rest, Share, Supply, node_draws
 from sim.engine.fleet.power.ladder import Answer, Setting, climb, rungs
 from sim.engine.fleet.power.machines import Plugs
 from sim.engine.fleet.power.ramp import Ramp, Rising
+from sim.engine.metering.draws import NodeHardware, Rest, Share, Supply, node_draws
 from sim.units import NS_PER_S
 
 BOARD_W, REST_W = 700.0, 100.0

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 import sim
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.power.ladder import Answer
 from sim.engine.fleet.power.plan import Call
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.shape import PoolShape
-from sim.engine.nodes import Nodes
-from sim.engine.training import TrainingJob
+from sim.engine.machines.cluster import Cluster
+from sim.engine.machines.nodes import Nodes
+from sim.engine.training.job import TrainingJob
 from sim.units import NS_PER_S
 from sim.workload.power_records import LimitedRequests
 from sim.workload.provisioning import StartUp

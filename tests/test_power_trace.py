@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.accounting.watch import Watch, Watched, WatchingRecorder
-from sim.build.power_trace import Sampling, StepCurves, samples
-from sim.engine.meter import Draw
+from sim.build.power.power_trace import Sampling, StepCurves, samples
+from sim.engine.metering.meter import Draw
 from sim.results.frames import TRACE_COLUMNS, trace_table
 from sim.training.curve import Curve
 from sim.units import NS_PER_S

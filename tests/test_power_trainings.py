@@ -14,7 +14,7 @@ from sim.engine.fleet.power.ladder import Answer, What
 from sim.engine.fleet.power.plan import Call, DomainPlan, PowerPlan
 from sim.engine.fleet.power.ramp import Ramp
 from sim.engine.plans import Policies, Workloads
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.training.plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.signals import Signal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.profiles import Catalog
 
 CATALOG = Catalog()

@@ -11,12 +11,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from sim.build.world import node_hardware
-from sim.engine.draws import Share, node_draws
+from sim.engine.metering.draws import Share, node_draws
 from sim.errors import InputError
 from sim.profiles import Catalog, GPUProfile, NodeProfile
 from sim.profiles.catalog import read_profile, shipped_folder
-from sim.profiles.kernel_power import drawn_w
-from sim.profiles.power import capped_step_s, cpu_power_w, gpu_power_w
+from sim.profiles.kernels.power import drawn_w
+from sim.profiles.power_laws.devices import capped_step_s, cpu_power_w, gpu_power_w
 from sim.results.files import to_yaml
 from tests.commands import coldaisle
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.profiles.capped_step import PAIR, READ, SEQUENCE, WINDOW_READ
-from sim.profiles.layers import layers_of
-from sim.profiles.step import COMPUTE, DECODES, MEMORY, PROMPTS
+from sim.profiles.iteration.capped import PAIR, READ, SEQUENCE, WINDOW_READ
+from sim.profiles.iteration.cost import COMPUTE, DECODES, MEMORY, PROMPTS
+from sim.profiles.language_models.layers import layers_of
 from tests.iterations import H100, cost_of, layout, named
 
 QWEN: Any = named("qwen3-next-80b-a3b")

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.accounting.ledger import Ledger
-from sim.engine import gang as engine_gang
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Spares
-from sim.engine.draws import node_draws
-from sim.engine.failures import ComponentFailures, Hazard
-from sim.engine.gang import Fault, Shows
-from sim.engine.node import Node
-from sim.engine.recovery import RecoveryPlan
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.machines import gang as engine_gang
+from sim.engine.machines.cluster import Cluster, Spares
+from sim.engine.machines.failures import ComponentFailures, Hazard
+from sim.engine.machines.gang import Fault, Shows
+from sim.engine.machines.node import Node
+from sim.engine.metering.draws import node_draws
+from sim.engine.training.plan import TrainingPlan
+from sim.engine.training.recovery import RecoveryPlan
 from sim.engine.world import Outcome
 from sim.rng import Streams
 from sim.training.checkpoints import daly_interval_s, expected_s

@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.engine.cohort import Cohort
 from sim.engine.fleet.alike import places_of_all
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.machines import AWAY, BOOTING, ON, Machines
 from sim.engine.fleet.placements.anywhere import ANYWHERE
 from sim.engine.fleet.request import Places, Request
 from sim.engine.fleet.shape import PoolShape
+from sim.engine.machines.cohort import Cohort
 from sim.results.files import to_json
 from tests.test_serving_service import changed
 

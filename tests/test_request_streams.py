@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from sim.build.requests import Asked, request_source
+from sim.build.traffic.requests import Asked, request_source
 from sim.rng import Streams
 from sim.spec.requests import Lengths, Prefix, RequestArrivals
 from sim.units import HOUR_NS, NS_PER_S

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 import sim
 from sim.loading.scenario import load_scenario, shipped_scenarios
 from sim.profiles import Catalog, GPUProfile
-from sim.profiles.kernel_power import drawn_w
+from sim.profiles.kernels.power import drawn_w
 from sim.spec.schema import scenario_schema
 from tests.catalogued import uncatalogued
 from tests.commands import coldaisle

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build.schedulers import scheduler
+from sim.build.jobs.schedulers import scheduler
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario

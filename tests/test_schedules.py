@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from sim.build.schedules import job_schedule
-from sim.engine.training_plan import TrainingPlan
+from sim.build.jobs.schedules import job_schedule
+from sim.engine.training.plan import TrainingPlan
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.quantities import Share

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sim.accounting.ledger import Ledger
 from sim.accounting.metrics import queue_metrics
-from sim.engine.service import ServicePlan
+from sim.engine.queueing.service import ServicePlan
 from sim.rng import Streams
 from sim.units import NS_PER_S
 from sim.workload.arrivals import poisson

@@ -19,8 +19,8 @@ from sim.engine.serving import service
 from sim.engine.serving.pools import make_pool
 from sim.errors import InputError
 from sim.profiles import Catalog
-from sim.profiles.model import shape
-from sim.profiles.terms import Device
+from sim.profiles.iteration.terms import Device
+from sim.profiles.language_models.model import shape
 from sim.results.files import to_json, write
 from sim.results.results import Results
 from sim.workload.replay import Replay

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 import sim
 from sim.accounting.bins import Bins
 from sim.accounting.recorder import LedgerRecorder
-from sim.engine.failures import NodeFailures
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.placements.best_fit import BestFit
 from sim.engine.fleet.placements.packed import Packed
@@ -25,12 +24,13 @@ from sim.engine.fleet.request import Request
 from sim.engine.fleet.schedulers.easy import Easy
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.shape import PoolShape
+from sim.engine.machines.failures import NodeFailures
 from sim.engine.plans import Policies, Workloads
 from sim.engine.world import simulate
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.gpu_parts import SharedGPU
-from sim.profiles.sharing import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
+from sim.profiles.shared_gpu.interference import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
+from sim.profiles.shared_gpu.tenants import SharedGPU
 from sim.rng import Streams
 from sim.units import HOUR_NS, NS_PER_S
 from sim.workload.allocations import PACE_STATES, Allocations

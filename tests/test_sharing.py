@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from sim.build.sharing import sharing_of
+from sim.build.machines.sharing import sharing_of
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.gpu_parts import SharedGPU, Tenant
-from sim.profiles.sharing import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
+from sim.profiles.shared_gpu.interference import AtOnce, Demand, Exclusive, Instances, Sharing, TimeSlices, shared
+from sim.profiles.shared_gpu.tenants import SharedGPU, Tenant
 from sim.spec.sharing import InstanceSharing
 from sim.units import NS_PER_S
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import Catalog
-from sim.profiles.slices import Geometry, Placed, SlicesProfile
+from sim.profiles.shared_gpu.slices import Geometry, Placed, SlicesProfile
 
 CATALOG = Catalog()
 NAMES = [name for name in CATALOG.paths() if name.startswith("nvidia-mig-")]

@@ -11,13 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sim.engine.serving.plan import padded_tokens
-from sim.profiles.capped_step import BLOCK, CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
-from sim.profiles.clock import ClockCurve
-from sim.profiles.kernel_time import DECODING
-from sim.profiles.layers import layers_of
-from sim.profiles.model import Architecture, shape
-from sim.profiles.step import BOTH, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost, iteration_cost
-from sim.profiles.terms import Device, Layout, Precision, Stack, Terms, columns
+from sim.profiles.iteration.capped import BLOCK, CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.iteration.cost import BOTH, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost, iteration_cost
+from sim.profiles.iteration.terms import Device, Layout, Precision, Stack, Terms, columns
+from sim.profiles.kernels.time import DECODING
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.model import Architecture, shape
+from sim.profiles.power_laws.clock import ClockCurve
 from tests.iterations import H100, IN_16_BITS, PLAIN, cost_of, layout, named
 
 Floats = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine.draws import node_draws
+from sim.engine.metering.draws import node_draws
 from sim.errors import RunError
 from sim.rng import Streams
 from tests.worlds import H, S, Tape, hardware, job, pool, run

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
+from sim.profiles.language_models.architecture import Transformer
 from sim.training.communication import (
     Carried,
     Groups,

@@ -16,7 +16,7 @@ from sim.measure.fit.training_fit import FSDP_FORM, MEGATRON_FORM, Form, fit_sta
 from sim.measure.fit.training_profile import FIELDS, calibrated_stack, written
 from sim.measure.fit.training_table import FOUNDRY, is_training_table, profile_named, read_training_table, training_runs
 from sim.profiles.catalog import Catalog, read_profile
-from sim.profiles.training_stack import TrainingStackProfile
+from sim.profiles.stacks.training import TrainingStackProfile
 from sim.training.stack import training_stack
 from sim.training.tensors import Tensors
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.profiles.architecture import SlidingWindow, Transformer
 from sim.profiles.catalog import Catalog
-from sim.profiles.layers import Attention
-from sim.profiles.model import shape
+from sim.profiles.language_models.architecture import SlidingWindow, Transformer
+from sim.profiles.language_models.layers import Attention
+from sim.profiles.language_models.model import shape
 from sim.training.flops import forward_flop, hardware_flop, model_flop, pairs, training_flops
 from sim.training.terms import Recipe
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.profiles.architecture import ParameterCounts
 from sim.profiles.catalog import Catalog
+from sim.profiles.language_models.architecture import ParameterCounts
 from sim.training.layout import problems, stage_slots
 from sim.training.terms import Recipe, Spread
 from tests.training_runs import megatron

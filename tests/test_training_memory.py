@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
-from sim.profiles.model import shape
+from sim.profiles.language_models.architecture import Transformer
+from sim.profiles.language_models.model import shape
 from sim.training.activations import LOGIT_WORDS, activation_bytes, in_flight, per_token
 from sim.training.layout import problems
 from sim.training.memory import memory_bytes, usable_bytes

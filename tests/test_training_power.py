@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.training.power import (
     ARITHMETIC,
     joule_per_flop,

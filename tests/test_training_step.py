@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.measure.fit.training_fit import FSDP_FORM, MEGATRON_FORM, SOFT
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
+from sim.profiles.language_models.architecture import Transformer
 from sim.quantities import Quantity
 from sim.training.communication import HIDING
 from sim.training.compute import cooled, kernels, lacking

@@ -18,7 +18,7 @@ import sim
 from sim.errors import InputError, RunError
 from sim.loading.scenario import Loaded, load_scenario
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import Calibration
+from sim.profiles.machines.gpu import Calibration
 from sim.report.compare import report
 from sim.results.files import read, write
 from sim.running.run import run_loaded

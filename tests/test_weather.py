@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.weather import weather_series
+from sim.build.site.weather import weather_series
 from sim.errors import InputError, SignalRangeError
 from sim.instants import epoch_ns
 from sim.spec.weather import OpenMeteo, TypicalWeather

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 import sim
-from sim.build.weather import sky, weather_series
+from sim.build.site.weather import sky, weather_series
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.onsite import pv

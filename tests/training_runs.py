@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.profiles.architecture import ParameterCounts, Transformer
 from sim.profiles.catalog import Catalog
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
 from sim.training.terms import Recipe, Shard, Spread, TrainingPrecision
 
 PROFILES = {

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from sim.accounting.bins import Bins
 from sim.accounting.ledger import Ledger
 from sim.accounting.recorder import LedgerRecorder
-from sim.engine.draws import NodeHardware, Rest, Supply
-from sim.engine.failures import NodeFailures
-from sim.engine.meter import Draw
+from sim.engine.machines.failures import NodeFailures
+from sim.engine.metering.draws import NodeHardware, Rest, Supply
+from sim.engine.metering.meter import Draw
 from sim.engine.plans import Policies, Workloads
-from sim.engine.service import ServicePlan
-from sim.engine.training_plan import TrainingPlan
+from sim.engine.queueing.service import ServicePlan
+from sim.engine.training.plan import TrainingPlan
 from sim.engine.world import Outcome, Pool, simulate
 from sim.rng import Streams
 from sim.units import HOUR_NS, NS_PER_S

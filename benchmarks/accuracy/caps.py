@@ -27,7 +27,7 @@ from sim.measure.accuracy import errors
 from sim.measure.fit.cap import CappedJobs, Kernels, fit_jobs, predict
 from sim.measure.fit.least_squares import held_out
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import board_of
+from sim.profiles.machines.gpu import board_of
 
 Floats = npt.NDArray[np.float64]
 

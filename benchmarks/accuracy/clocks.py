@@ -17,8 +17,8 @@ from sim.measure.accuracy import errors
 from sim.measure.fit.cap import Kernels
 from sim.measure.fit.clock import ClockRows, curve_of, fit_curve, predict
 from sim.profiles.catalog import Catalog
-from sim.profiles.clock import ClockCurve
-from sim.profiles.hardware import still_w
+from sim.profiles.machines.gpu import still_w
+from sim.profiles.power_laws.clock import ClockCurve
 
 FILE = MEASURED / "a100_clock_by_powercap.csv"
 HIGHEST_MHZ, HIGHEST_W = 1410, 300

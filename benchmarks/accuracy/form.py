@@ -27,7 +27,7 @@ Hashed anew on the 30th: SciPy is imported where it is used, and nothing else is
 may move a cached byte several times (``context_passes``), which no judged row has: a factor of 1.
 
 Frozen anew at 18:58 on the 30th, for experts in blocks of fp8, whose tokens stand in one buffer
-(``profiles.aligned_experts``): a fitted constant is gone (what such experts draw; left free it came out at 0.97 and
+(``kernels.aligned_experts``): a fitted constant is gone (what such experts draw; left free it came out at 0.97 and
 1.01 instead of 2.07 and 2.10), and nothing new is fitted; that rows which nobody asked for draw a quarter was chosen
 of none, a quarter and all by these two splits. By the fitted mean field, which was looked at while it was written,
 alternate batches err by 9.1, 10.4 and 9.6 % (power, J per token, time between tokens; 9.7, 10.3 and 10.1 before) and
@@ -90,16 +90,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (
-    "sim/profiles/aligned_experts.py",
-    "sim/profiles/capped_step.py",
-    "sim/profiles/collectives.py",
-    "sim/profiles/experts.py",
-    "sim/profiles/kernel_power.py",
-    "sim/profiles/kernel_time.py",
-    "sim/profiles/message_time.py",
-    "sim/profiles/runs.py",
-    "sim/profiles/step.py",
-    "sim/profiles/step_energy.py",
+    "sim/profiles/kernels/aligned_experts.py",
+    "sim/profiles/iteration/capped.py",
+    "sim/profiles/iteration/collectives.py",
+    "sim/profiles/iteration/experts.py",
+    "sim/profiles/kernels/power.py",
+    "sim/profiles/kernels/time.py",
+    "sim/profiles/iteration/message_time.py",
+    "sim/profiles/iteration/runs.py",
+    "sim/profiles/iteration/cost.py",
+    "sim/profiles/iteration/energy.py",
     "benchmarks/accuracy/campaign.py",
     "benchmarks/accuracy/mean_field.py",
     "benchmarks/accuracy/prefix_cache.py",

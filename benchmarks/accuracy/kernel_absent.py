@@ -3,7 +3,7 @@
 The campaign takes every width with every depth of one published list (aiconfigurator, ``collector/cases/base_ops/
 gemm.yaml``, Apache-2.0: all pairs but the largest, row counts from the highest down), and about half of the matrices
 are in the files. So the others stood between, and what they were is known: widths and depths are those of the files,
-their times follow from the law of kernels (``profiles.kernel_time``), brought to the median of the rows that are here,
+their times follow from the law of kernels (``profiles.kernels.time``), brought to the median of the rows that are here,
 and nobody launches one by one any faster than the fastest row.
 """
 

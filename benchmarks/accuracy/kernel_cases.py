@@ -20,7 +20,7 @@ from benchmarks.accuracy.kernel_meter import Habit, queue_w, shares
 from benchmarks.accuracy.kernel_rows import B200, BOARDS, COMPILE_S, H200, KINDS, Board, read
 from benchmarks.accuracy.kernel_second import Second
 from benchmarks.accuracy.kernel_table import Kernels
-from sim.profiles.kernel_power import KernelPower, power_w
+from sim.profiles.kernels.power import KernelPower, power_w
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

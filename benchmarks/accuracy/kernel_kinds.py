@@ -1,4 +1,4 @@
-"""Kinds of kernels: what their tables say of a shape, and their time by the laws of ``profiles.kernel_time``."""
+"""Kinds of kernels: what their tables say of a shape, and their time by the laws of ``profiles.kernels.time``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pandas as pd
 from benchmarks.accuracy.kernel_sets import BOARDS, BYTES, UNPACKED, Board, Constants, Kind
 from sim.measure.fit.least_squares import Bound
 from sim.profiles.catalog import Catalog
-from sim.profiles.kernel_time import (
+from sim.profiles.iteration.terms import Stack
+from sim.profiles.kernels.time import (
     DECODING,
     LATENT,
     PREFILLING,
@@ -28,7 +29,6 @@ from sim.profiles.kernel_time import (
     quantise_time,
     recurrence_time,
 )
-from sim.profiles.terms import Stack
 
 Floats = npt.NDArray[np.float64]
 

@@ -23,8 +23,8 @@ from benchmarks.accuracy.kernel_order import attention_lanes, in_order_of
 from benchmarks.accuracy.kernel_second import queued, resumed
 from benchmarks.accuracy.kernel_table import Kernels, codes_of, columns_of, kernels_of, merged_of
 from benchmarks.accuracy.sources import MEASURED
-from sim.profiles.kernel_power import KernelWork, Number
-from sim.profiles.kernel_work import (
+from sim.profiles.kernels.power import KernelWork, Number
+from sim.profiles.kernels.work import (
     asked_experts,
     attention_work,
     causal_pairs,

@@ -23,8 +23,8 @@ import pandas as pd
 
 from benchmarks.accuracy.sources import MEASURED
 from sim.measure.fit.least_squares import Bound
-from sim.profiles.hardware import Generation
-from sim.profiles.kernel_time import KernelTime, Machine, Number
+from sim.profiles.kernels.time import KernelTime, Machine, Number
+from sim.profiles.machines.gpu import Generation
 
 Floats = npt.NDArray[np.float64]
 Constants = Mapping[str, Number]

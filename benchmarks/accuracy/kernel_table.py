@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.accuracy.kernel_meter import Floats, Ints, Runs, loops
-from sim.profiles.kernel_power import KernelWork, Number
+from sim.profiles.kernels.power import KernelWork, Number
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Times of single kernels: the laws of ``profiles.kernel_time`` on shapes that their constants have not seen.
+"""Times of single kernels: the laws of ``profiles.kernels.time`` on shapes that their constants have not seen.
 
 The constants that ship (``shipped``, of the stack vllm-2026 and of the laws) were fitted (``fitted``) to one half of
 the shapes, of all boards with HBM together, so that a board adds nothing but its data sheet (a mixture's kernels, which

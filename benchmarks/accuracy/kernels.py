@@ -1,4 +1,4 @@
-"""Watts of single kernels: the law of ``profiles.kernel_power`` on shapes that its constants have not seen.
+"""Watts of single kernels: the law of ``profiles.kernels.power`` on shapes that its constants have not seen.
 
 Half of the shapes are known, by a hash of their names, and the other half is judged. Fitted to the known ones: the
 constants of the law, which all kinds and all three boards share (six, and how little energy unfilled operands take);
@@ -25,9 +25,9 @@ limit of its data sheet and the watts at rest.
 The form of the law was chosen with all of these rows in sight, held-out shapes too, and so was that of the meter until
 the second was taken run by run; that was found and tried on the known shapes alone, one half of them against the other,
 and the held-out half scored once (``FROZEN`` says when, and the hash of the files that hold the form, ``form``; hashed
-anew since, for names of the simulator's own that it calls and an import of a type, which change no number). The naive
-guess is a roofline of power with four constants for each board, kind and precision: rest, J/FLOP, J/byte, all under the
-limit.
+anew since, for names of the simulator's own that it calls, an import of a type and other paths, which change no
+number). The naive guess is a roofline of power with four constants for each board, kind and precision: rest, J/FLOP,
+J/byte, all under the limit.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 FILES = (
-    "sim/profiles/kernel_power.py",
-    "sim/profiles/kernel_work.py",
+    "sim/profiles/kernels/power.py",
+    "sim/profiles/kernels/work.py",
     "benchmarks/accuracy/kernel_absent.py",
     "benchmarks/accuracy/kernel_cases.py",
     "benchmarks/accuracy/kernel_compiling.py",
@@ -61,7 +61,7 @@ FILES = (
     "benchmarks/accuracy/kernel_second.py",
     "benchmarks/accuracy/kernel_table.py",
 )
-FROZEN = ("2026-11-30 19:35 UTC", "82ecad7b0314")
+FROZEN = ("2026-11-30 19:35 UTC", "a45a613154e9")
 
 LONG_S = 1e-4
 FAMILIES = {

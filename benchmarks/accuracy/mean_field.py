@@ -1,8 +1,8 @@
 """A closed loop at its mean: the cost of iterations by how many prompts they hold, weighted by how often that is so.
 
-Fitting wants thousands of evaluations: this asks the simulator's own cost function (``profiles.step``) for all measured
-configurations at once, at the batch sizes that Poisson many prompts make, with contexts as long as the campaign's
-window has them (``campaign``). It fits constants; what the accuracy table prints comes from the simulator.
+Fitting wants thousands of evaluations: this asks the simulator's own cost function (``iteration.cost``) for all
+measured configurations at once, at the batch sizes that Poisson many prompts make, with contexts as long as the
+campaign's window has them (``campaign``). It fits constants; what the accuracy table prints comes from the simulator.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from benchmarks.accuracy.campaign import Window, drawn, window
 from benchmarks.accuracy.prefix_cache import Cache, found
 from benchmarks.accuracy.serving_stack import WEIGHTS, Configuration, Rows, deployment, with_constants
 from benchmarks.accuracy.sweeps import SETS, requests_of
-from sim.build.deployment import Deployment
-from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
-from sim.profiles.kv import kept
-from sim.profiles.step import ENERGY, iteration_cost
-from sim.profiles.terms import columns
+from sim.build.serving.deployment import Deployment
+from sim.profiles.iteration.capped import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.iteration.cost import ENERGY, iteration_cost
+from sim.profiles.iteration.kv import kept
+from sim.profiles.iteration.terms import columns
 
 Floats = npt.NDArray[np.float64]
 

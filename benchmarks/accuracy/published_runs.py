@@ -16,9 +16,9 @@ from typing import Any
 
 from sim.documents import read_document
 from sim.measure.fit.training_table import Run, System, topology_of
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.language_models.architecture import Transformer
+from sim.profiles.machines.gpu import GPUProfile
 from sim.quantities import Quantity
 from sim.training.flops import training_flops
 from sim.training.layout import problems

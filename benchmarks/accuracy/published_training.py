@@ -41,8 +41,8 @@ from benchmarks.accuracy.training_steps import Floats, off
 from benchmarks.table import Row
 from sim.measure.fit.training_fit import tokens_per_s
 from sim.measure.fit.training_table import Run
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
+from sim.profiles.language_models.architecture import Transformer
 from sim.training.stack import TrainingStack, training_stack
 from sim.training.step import step_cost
 

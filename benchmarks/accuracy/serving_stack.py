@@ -1,6 +1,6 @@
 """A serving stack and its GPUs as a few constants, and the simulator run with them on a measured configuration.
 
-Nothing is memorised by row: all models share the constants, whose form is ``profiles.step``. Powers are shares of the
+Nothing is memorised by row: all models share the constants, whose form is ``iteration.cost``. Powers are shares of the
 TDP, so that a board that was never measured is predicted from its data sheet.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.documents import read_document
 from sim.measure.fit.least_squares import Bound
 from sim.profiles.catalog import Catalog, shipped_folder
-from sim.profiles.terms import Terms
+from sim.profiles.iteration.terms import Terms
 from sim.results.files import to_yaml
 from sim.results.results import Results
 from sim.spec.serving import Replicas, Serving

@@ -1,4 +1,4 @@
-"""Watts of measured products of one row of 16 bits, with and without tiles (``step_energy.UNTILED``).
+"""Watts of measured products of one row of 16 bits, with and without tiles (``iteration.energy.UNTILED``).
 
     python -m benchmarks.accuracy.single_rows
 
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from benchmarks.accuracy.kernel_cases import Case, cases, find_habit
 from benchmarks.accuracy.kernel_rows import BOARDS
 from benchmarks.accuracy.kernels import LAW, REST_W
-from sim.profiles.kernel_power import power_w
-from sim.profiles.step_energy import UNTILED
+from sim.profiles.iteration.energy import UNTILED
+from sim.profiles.kernels.power import power_w
 
 LAUNCH_S = 5e-5
 """Shorter kernels tell more of what ran before them."""

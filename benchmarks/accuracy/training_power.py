@@ -33,7 +33,7 @@ from benchmarks.accuracy.sources import MEASURED
 from benchmarks.table import Row
 from sim.measure.accuracy import errors
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.training.power import phase_watts
 from sim.training.terms import StepCost
 

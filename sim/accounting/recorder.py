@@ -23,7 +23,7 @@ _Drawn = tuple[list[int], list[float], list[int], bool]
 
 
 class Drawing(Protocol):
-    """The fields of a draw that a ledger reads (see ``sim.engine.meter.Draw``)."""
+    """The fields of a draw that a ledger reads (see ``sim.engine.metering.meter.Draw``)."""
 
     @property
     def hardware(self) -> str: ...
@@ -43,7 +43,7 @@ class Drawing(Protocol):
 
 
 class Columns(Protocol):
-    """Draws of P pieces of time in columns (see ``sim.engine.columns.Columns``)."""
+    """Draws of P pieces of time in columns (see ``sim.engine.metering.columns.Columns``)."""
 
     @property
     def components(self) -> tuple[tuple[str, str], ...]: ...
@@ -64,7 +64,7 @@ class Columns(Protocol):
 
 
 class Later(Protocol):
-    """Where draws are left that are worked out when they are wanted (see ``sim.engine.later.Later``)."""
+    """Where draws are left that are worked out when they are wanted (see ``sim.engine.metering.deferred.Later``)."""
 
     def take(self) -> tuple[Sequence[Columns], Sequence[tuple[int, Sequence[Drawing], int, int]]]:
         """All that was left since the last call: in columns, and one by one, with turn, draws, start and end in ns."""

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.bins import Bins
-from sim.build.caps import Capping
+from sim.build.jobs.places import Moved
 from sim.build.method_uses import MethodsPlan
-from sim.build.places import Moved
-from sim.build.routes import RoutePlan
+from sim.build.power.caps import Capping
+from sim.build.traffic.routes import RoutePlan
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.serving.keep import Keep
 from sim.engine.serving.service import ServingPlan
@@ -27,16 +27,16 @@ from sim.signals import Signal
 
 if TYPE_CHECKING:
     from sim.accounting.training import StepPlan
-    from sim.build.traces import TracePlan
-    from sim.build.trained import ModelOfGang
-    from sim.engine.campaign import CampaignPlan
+    from sim.build.power.traces import TracePlan
+    from sim.build.training.trained import ModelOfGang
     from sim.engine.control import CapPlan, PowerLimit
-    from sim.engine.federated import FederatedPlan
     from sim.engine.fleet.plan import JobsPlan
     from sim.engine.fleet.power.plan import PowerPlan
-    from sim.engine.service import ServicePlan
+    from sim.engine.queueing.service import ServicePlan
     from sim.engine.split import SplitPlan
-    from sim.engine.training_plan import TrainingPlan
+    from sim.engine.training.campaign import CampaignPlan
+    from sim.engine.training.federated import FederatedPlan
+    from sim.engine.training.plan import TrainingPlan
     from sim.engine.work import WorkPlan
     from sim.workload.relays import RelayPlan
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.build.gangs import gang_in
 from sim.build.resolved import Resolved
+from sim.build.training.gangs import gang_in
 from sim.documents import KeyPath
 from sim.later import later
 from sim.paths import joined
 from sim.spec.methods import MethodChoice, name_of, profile_of
 
 with later():
-    from sim.build.loads import gpu_watts
     from sim.build.methods import effect_of, method_of
+    from sim.build.power.loads import gpu_watts
     from sim.profiles.methods import beyond
 
 

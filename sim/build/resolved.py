@@ -15,14 +15,14 @@ from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sim.build.failures import failure_plan
-from sim.build.machines import Machine
+from sim.build.machines.failures import failure_plan
+from sim.build.machines.pools import Machine
 from sim.content import content_hash
 from sim.errors import InputError
 from sim.later import later
 from sim.memo import last_kept
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.spec.cluster import Cluster, Wanted
 from sim.spec.parts import Parts
 from sim.spec.scenario import Scenario
@@ -31,8 +31,8 @@ from sim.spec.work import Workload
 from sim.validation import Spec
 
 with later():
-    from sim.build.sharing import shared_gpu
-    from sim.build.slices import cut
+    from sim.build.machines.sharing import shared_gpu
+    from sim.build.machines.slices import cut
     from sim.spec.campaign import CampaignSpec
     from sim.spec.federated import FederatedSpec
     from sim.spec.inference import Inference
@@ -45,8 +45,8 @@ with later():
 
 
 if TYPE_CHECKING:
-    from sim.build.deployment import Deployment
-    from sim.build.trained import Trained
+    from sim.build.serving.deployment import Deployment
+    from sim.build.training.trained import Trained
     from sim.spec.schedules import LowestPlace
 
 S = TypeVar("S", bound=Spec)
@@ -263,13 +263,13 @@ class Resolved:
 
     @cached_property
     def trained(self) -> dict[tuple[int, int, str], Trained]:
-        """Models in training by the identity of their work, GPUs and the label of a pool; ``build.gangs`` fills it."""
+        """Models in training by identity of their work and GPUs, and label of a pool; ``training.gangs`` fills it."""
         return {}
 
     @cached_property
     def deployments(self) -> Mapping[str, Mapping[str, Deployment]]:
         """How each serving workload lies on its GPUs, by the field of its replicas; none of unknown models."""
-        from sim.build.deployment import Deployment
+        from sim.build.serving.deployment import Deployment
 
         found = {}
         for name, spec in self.serving.items():

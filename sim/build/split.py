@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sim.build.factors import factor_law
-from sim.build.loads import gpu_watts
-from sim.build.provisioning import of_service
+from sim.build.power.loads import gpu_watts
 from sim.build.resolved import Resolved
+from sim.build.serving.provisioning import of_service
 from sim.build.work import Around, arrivals_of, service_factor, service_under_cap
 from sim.engine.split import PlacePlan, SplitPlan
-from sim.profiles.device import DeviceProfile
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.device import DeviceProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.spec.split import DEVICE, OfPeak, Speed, SplitSpec, Stage, UserDevices
 from sim.units import ns_from
 from sim.workload.stages import ON_DEVICE, Course, DeviceKind, Leg, Move, Network, Way, move

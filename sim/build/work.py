@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.caps import Capping, serving_caps
-from sim.build.failures import interval_ns, recovery_plan
-from sim.build.gangs import gang_in, straddling_rate
+from sim.build.machines.failures import interval_ns, recovery_plan
+from sim.build.power.caps import Capping, serving_caps
 from sim.build.resolved import Resolved
-from sim.build.routes import Sent, as_users_see
+from sim.build.traffic.routes import Sent, as_users_see
+from sim.build.training.gangs import gang_in, straddling_rate
 from sim.engine.serving.keep import Keep, KeepNone
 from sim.engine.serving.service import ServingPlan
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.rng import Stream, Streams
 from sim.signals import Signal
 from sim.spec.parts import Parts
@@ -26,17 +26,17 @@ from sim.spec.serving import Serving
 from sim.workload.requests import RequestSource
 
 with later():
-    from sim.build.denoising import batches_of_pictures
-    from sim.build.early_exit import early_exits
-    from sim.build.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
+    from sim.build.jobs.schedules import job_schedule
     from sim.build.methods import effect_of
-    from sim.build.passes import batches
-    from sim.build.provisioning import of_service
-    from sim.build.schedules import job_schedule
+    from sim.build.power.loads import RateUnderCap, UnderCap, can_be_capped, gpu_watts, waiting_w
     from sim.build.series import interval_counts, rate_signal, request_times
-    from sim.engine.queue_plan import Scaling
-    from sim.engine.service import ServicePlan
-    from sim.engine.training_plan import TrainingPlan
+    from sim.build.serving.denoising import batches_of_pictures
+    from sim.build.serving.early_exit import early_exits
+    from sim.build.serving.passes import batches
+    from sim.build.serving.provisioning import of_service
+    from sim.engine.queueing.plan import Scaling
+    from sim.engine.queueing.service import ServicePlan
+    from sim.engine.training.plan import TrainingPlan
     from sim.profiles.methods import Effect
     from sim.spec.inference import Backlog, IntervalLog, PoissonArrivals, RateLog
     from sim.spec.passes import Denoising, Roofline
@@ -75,7 +75,7 @@ def training(spec: Training, around: Around) -> TrainingPlan:
 
 def serving(spec: Serving, around: Around) -> tuple[ServingPlan, Callable[[], Keep]]:
     """A served model with the requests that it is asked, and what begins to keep those that are finished."""
-    from sim.build.serving import kept, serving_plan
+    from sim.build.serving.service import kept, serving_plan
 
     name, sent, parts = around.name, around.sent, around.resolved.parts
     assert parts.outputs is not None  # or it would not have passed

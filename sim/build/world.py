@@ -10,40 +10,40 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.build.built import Built, LedgerBins
-from sim.build.caps import cappings, power_limits, training_caps
-from sim.build.failures import spares
-from sim.build.gangs import step_plans, swings, trace_plans
-from sim.build.jobs import MILLI, logged, memory_mib
-from sim.build.machines import Machine
+from sim.build.jobs.places import placed
+from sim.build.jobs.rows import MILLI, logged, memory_mib
+from sim.build.jobs.schedulers import scheduler
+from sim.build.machines.failures import spares
+from sim.build.machines.pools import Machine
+from sim.build.machines.units import unit_effect
 from sim.build.method_uses import method_plans
-from sim.build.places import placed
-from sim.build.power_limits import limited_pools, shared_power
-from sim.build.relays import relay_plans
+from sim.build.power.caps import cappings, power_limits, training_caps
+from sim.build.power.power_limits import limited_pools, shared_power
 from sim.build.resolved import Resolved
-from sim.build.routes import route_plans
-from sim.build.schedulers import scheduler
 from sim.build.seen import Carried, Cuts, Seen
-from sim.build.units import unit_effect
-from sim.build.weather import weather_until_ns
+from sim.build.site.weather import weather_until_ns
+from sim.build.traffic.relays import relay_plans
+from sim.build.traffic.routes import route_plans
+from sim.build.training.gangs import step_plans, swings, trace_plans
 from sim.build.work import Around
-from sim.engine.draws import NodeHardware, Rest, Supply, node_draws
+from sim.engine.metering.draws import NodeHardware, Rest, Supply, node_draws
 from sim.engine.world import Pool
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import OPTIONAL_PARTS, NodeProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import OPTIONAL_PARTS, NodeProfile
 from sim.rng import Streams
 from sim.signals import Signal
 from sim.spec.cluster import NodePool
 
 with later():
-    from sim.build.sharing import shared_gpu
+    from sim.build.machines.sharing import shared_gpu
 
 
 if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan
-    from sim.profiles.gpu_parts import SharedGPU
+    from sim.profiles.shared_gpu.tenants import SharedGPU
 
 
 Ints = npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.jobs import pools_of_jobs, table_of
+from sim.build.jobs.rows import pools_of_jobs, table_of
 from sim.build.resolved import Resolved
 from sim.checks.loads import stated_loads
 from sim.documents import KeyPath

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sim.build.host_times import reference_cpu
 from sim.build.resolved import Resolved
+from sim.build.serving.host_times import reference_cpu
 from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError
 from sim.later import later
 
 with later():
-    from sim.build.denoising import lacking
+    from sim.build.serving.denoising import lacking
     from sim.spec.passes import Denoising
 
 if TYPE_CHECKING:
-    from sim.profiles.denoiser import DenoiserProfile
+    from sim.profiles.denoisers.network import DenoiserProfile
 
 Found = Iterator[tuple[KeyPath, str]]
 

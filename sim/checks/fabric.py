@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.build.fabric import fabric_problems
 from sim.build.resolved import Resolved
+from sim.build.training.fabric import fabric_problems
 from sim.documents import KeyPath
 
 

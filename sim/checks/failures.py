@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sim.build.failures import how_they_show, parts
+from sim.build.machines.failures import how_they_show, parts
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.later import later

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sim.build.grid import ewif_signal, grid_series
 from sim.build.resolved import Resolved
-from sim.build.weather import sky, weather_series
+from sim.build.site.grid import ewif_signal, grid_series, mixed_bases
+from sim.build.site.weather import sky, weather_series
 from sim.checks.named_profiles import faults
 from sim.checks.serving import files as serving_files
 from sim.documents import Document, KeyPath
@@ -27,7 +28,7 @@ from sim.units import LEAP_YEAR_NS, MAX_NS
 
 with later():
     from sim.build.series import interval_counts, output_signal, power_signal, rate_signal, request_times
-    from sim.profiles.embodied import read_factors
+    from sim.profiles.machines.embodied import read_factors
     from sim.signals.grid.series import GridSeries
     from sim.spec.battery import Battery, FixedPrices, PriceDispatch
     from sim.spec.inference import Backlog, PoissonArrivals

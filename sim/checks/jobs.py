@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sim.build.jobs import expected_jobs, table_of, table_problems
+from sim.build.jobs.rows import expected_jobs, table_of, table_problems
 from sim.build.resolved import Resolved
 from sim.checks import above_tdp
 from sim.checks.power_alone import alone_problems

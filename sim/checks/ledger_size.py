@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.gangs import can_be_trained, gang_in
 from sim.build.resolved import Resolved
+from sim.build.training.gangs import can_be_trained, gang_in
 from sim.documents import KeyPath
 from sim.quantities import Nanoseconds
 from sim.spec.scenario import DEFAULT_BIN, Outputs

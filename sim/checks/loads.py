@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 
 with later():
-    from sim.build.loads import gpu_watts, least_w
+    from sim.build.power.loads import gpu_watts, least_w
     from sim.spec.passes import Roofline
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from sim.build.gangs import gang_in
 from sim.build.resolved import Resolved
+from sim.build.training.gangs import gang_in
 from sim.checks.power_limits import plants_without_limits
 from sim.documents import KeyPath
 from sim.later import later
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.quantities import Price
 from sim.signals import Signal
 from sim.units import DAY_NS, HOUR_NS
 from sim.validation import nearest
 
 with later():
-    from sim.build.loads import can_be_capped, gpu_watts, job_ns
+    from sim.build.power.loads import can_be_capped, gpu_watts, job_ns
     from sim.spec.schedules import Windowed
 
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.jobs import active_watts
-from sim.build.power_limits import domains_of, pools_of
+from sim.build.jobs.rows import active_watts
+from sim.build.power.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.later import later
 from sim.units import W_PER_KW
 
 with later():
-    from sim.build.loads import UnderCap
+    from sim.build.power.loads import UnderCap
     from sim.spec.jobs import Jobs
     from sim.spec.power_limits import CapAnswer
 

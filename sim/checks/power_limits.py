@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from sim.build.power_limits import domains_of, pools_of
+from sim.build.power.power_limits import domains_of, pools_of
 from sim.build.resolved import Resolved
 from sim.documents import KeyPath
 from sim.units import W_PER_KW

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from sim.build.plates import left_to_profiles, standing
 from sim.build.resolved import Resolved
+from sim.build.site.plates import left_to_profiles, standing
 from sim.checks import above_tdp
 from sim.checks.campaigns import intensities_outside, many_start
 from sim.checks.carbon_price import carbon_price_problems

@@ -12,7 +12,9 @@ from sim.build import typical
 from sim.build.feasibility import objections
 from sim.build.host_times import reference_cpu
 from sim.build.resolved import Resolved
-from sim.build.step_table import read_step_table
+from sim.build.serving.feasibility import objections
+from sim.build.serving.host_times import reference_cpu
+from sim.build.serving.step_table import read_step_table
 from sim.checks.named_profiles import faults
 from sim.checks.routes import where_written
 from sim.documents import Document, KeyPath
@@ -24,8 +26,8 @@ from sim.spec.work import NOBODY_WAITS
 from sim.units import DAY_NS, NS_PER_S
 
 with later():
-    from sim.build.kernel_steps import problems as kernel_problems
-    from sim.build.kernel_steps import remark
+    from sim.build.serving.kernel_steps import problems as kernel_problems
+    from sim.build.serving.kernel_steps import remark
     from sim.spec.requests import Clients, JointLengths, ServeGen, TraceReplay
     from sim.spec.steps import KernelSteps, MeasuredSteps
     from sim.workload.servegen import read_lengths, read_windows

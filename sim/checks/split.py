@@ -14,7 +14,7 @@ from sim.later import later
 from sim.units import SECONDS_PER_NS
 
 if TYPE_CHECKING:
-    from sim.profiles.device import DeviceProfile
+    from sim.profiles.machines.device import DeviceProfile
 
 
 with later():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sim.build.gangs import trained_in
 from sim.build.resolved import Resolved
+from sim.build.training.gangs import trained_in
 from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.build.machines import Machine
+from sim.build.machines.pools import Machine
 from sim.build.resolved import Resolved
 from sim.checks.named_profiles import faults
 from sim.documents import KeyPath

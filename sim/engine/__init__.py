@@ -1,6 +1,6 @@
 """How a run unfolds in simulated time; the only package that imports SimPy.
 
-``clock`` keeps time, ``meter`` settles energy on change, ``draws`` says what each component of a node draws for whom,
-``node`` and ``cluster`` own the state of machines, ``training`` and ``service`` are the work, ``failures`` bad luck,
-``world`` the run.
+``world`` is the run and ``clock`` its time; ``metering`` settles energy on change, ``machines`` are the nodes, who
+holds them and what breaks; ``fleet`` says who gets them; ``training``, ``queueing`` and ``serving`` are the work;
+``control`` and ``fleet.power`` hold down what it draws. ``kernels`` builds and loads the loops that are compiled.
 """

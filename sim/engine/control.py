@@ -16,13 +16,13 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.draws import NodeHardware, NodeState, Share, node_draws
-from sim.engine.node import Node
+from sim.engine.machines.node import Node
+from sim.engine.metering.draws import NodeHardware, NodeState, Share, node_draws
 from sim.signals import Signal
 from sim.workload.records import ThrottleRecord
 
 if TYPE_CHECKING:
-    from sim.engine.training import TrainingJob
+    from sim.engine.training.job import TrainingJob
 
 
 Changes = Callable[[], Iterator[tuple[int, float | None]]]

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sim.engine.campaign import CampaignPlan
     from sim.engine.control import CapPlan, PowerLimit
-    from sim.engine.federated import FederatedPlan
     from sim.engine.fleet.plan import JobsPlan
     from sim.engine.fleet.power.plan import PowerPlan
     from sim.engine.fleet.scheduling import Scheduler
-    from sim.engine.service import ServicePlan
+    from sim.engine.queueing.service import ServicePlan
     from sim.engine.serving.keep import Keep
     from sim.engine.serving.service import ServingPlan
     from sim.engine.split import SplitPlan
-    from sim.engine.training_plan import TrainingPlan
+    from sim.engine.training.campaign import CampaignPlan
+    from sim.engine.training.federated import FederatedPlan
+    from sim.engine.training.plan import TrainingPlan
     from sim.engine.work import WorkPlan
     from sim.signals import Signal
     from sim.workload.relays import RelayPlan

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
-from sim.engine.meter import Recorder
-from sim.engine.queue import Asked, Queue
-from sim.engine.queue_plan import Scaling
-from sim.engine.replica import UnderCap
-from sim.engine.user_devices import InTransit, UserDevices
+from sim.engine.machines.cluster import Cluster
+from sim.engine.machines.user_devices import InTransit, UserDevices
+from sim.engine.metering.meter import Recorder
+from sim.engine.queueing.plan import Scaling
+from sim.engine.queueing.queue import Asked, Queue
+from sim.engine.queueing.replica import UnderCap
 from sim.rng import Stream
 from sim.workload.early_exit import EarlyExits
 from sim.workload.provisioning import StartUp
@@ -32,7 +32,7 @@ DEVICE, DEVICE_QUEUE, NETWORK, QUEUE, SERVICE = range(len(PARTS))
 
 @dataclass(frozen=True, eq=False)
 class PlacePlan:
-    """Replicas at one place, in SI; see ``engine.queue.Replicas``. ``place`` is what the scenario calls it."""
+    """Replicas at one place, in SI; see ``engine.queueing.queue.Replicas``. ``place`` is what the scenario calls it."""
 
     place: str
     name: str

@@ -7,7 +7,7 @@ from typing import Protocol
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
+from sim.engine.machines.cluster import Cluster
 from sim.workload.records import JobRecord
 
 

@@ -10,19 +10,19 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster, Spares
-from sim.engine.draws import NodeHardware
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.schedulers.fifo import FirstCome
 from sim.engine.fleet.scheduling import Scheduler
 from sim.engine.fleet.shape import PoolShape
 from sim.engine.kernels.loading import FLEET, is_at_hand
-from sim.engine.meter import Looks, Recorder
-from sim.engine.nodes import Nodes
+from sim.engine.machines.cluster import Cluster, Spares
+from sim.engine.machines.nodes import Nodes
+from sim.engine.metering.draws import NodeHardware
+from sim.engine.metering.meter import Looks, Recorder
+from sim.engine.metering.tally import Tally
 from sim.engine.plans import Policies, Workloads
 from sim.engine.serving.relay import ServingRelay
 from sim.engine.serving.service import ServingService
-from sim.engine.tally import Tally
 from sim.errors import RunError
 from sim.later import later
 from sim.rng import Streams
@@ -31,25 +31,25 @@ from sim.workload.allocations import Allocations
 from sim.workload.serving_records import ServingLog
 
 with later():
-    from sim.engine.campaign import Campaign
     from sim.engine.control import Capped, Throttle, follow_caps
-    from sim.engine.federated import Federated
     from sim.engine.fleet.power.control import PowerControl
     from sim.engine.fleet.power.running import Running
     from sim.engine.fleet.rows import Rows, RowsOfPool
-    from sim.engine.progress import Spending, SpendingRecorder
-    from sim.engine.relay import QueueRelay
-    from sim.engine.service import Service
+    from sim.engine.queueing.relay import QueueRelay
+    from sim.engine.queueing.service import Service
     from sim.engine.split import Split
-    from sim.engine.training import TrainingJob
+    from sim.engine.training.campaign import Campaign
+    from sim.engine.training.federated import Federated
+    from sim.engine.training.job import TrainingJob
+    from sim.engine.training.progress import Spending, SpendingRecorder
 
 
 if TYPE_CHECKING:
-    from sim.engine.failures import FailurePlan
     from sim.engine.fleet.plan import JobsPlan, RowsRecord
-    from sim.engine.units import UnitEffect
+    from sim.engine.machines.failures import FailurePlan
+    from sim.engine.metering.units import UnitEffect
     from sim.engine.work import Work
-    from sim.profiles.gpu_parts import SharedGPU
+    from sim.profiles.shared_gpu.tenants import SharedGPU
     from sim.workload.power_records import PowerLog
     from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
     from sim.workload.relays import RelayLog, RelayPlan

@@ -88,6 +88,7 @@ def _manifest() -> Schema:
         "inputs_sha256": HASHES,
         "series": ANY,
         "versions": {"type": "object", "additionalProperties": TEXT},
+        "kernels": {"type": "object", "additionalProperties": TEXT},
         "bin_chosen": TEXT,
         "repriced_from": HASH,
         "intervals_left_out": TEXT,
@@ -95,7 +96,8 @@ def _manifest() -> Schema:
         "peak_memory_bytes": {**WHOLE, "unit": "bytes"},
         "files_sha256": HASHES,
     }
-    optional = {"convention_sha256", "factors_sha256", "averages", "bin_chosen", "repriced_from", "intervals_left_out"}
+    optional = {"convention_sha256", "factors_sha256", "averages", "kernels", "bin_chosen", "repriced_from"}
+    optional |= {"intervals_left_out"}
     return _whole("manifest.json", properties, needed=tuple(name for name in properties if name not in optional))
 
 

@@ -16,24 +16,24 @@ from sim.documents import Document, read_document
 from sim.errors import InputError, Problem
 from sim.later import later, meant
 from sim.memo import kept_while_unchanged
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import CPUProfile, NodeProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import CPUProfile, NodeProfile
 from sim.profiles.sourced import Profile
 from sim.validation import nearest, validate
 
 with later():
     from sim.profiles.conventions import ConventionProfile
-    from sim.profiles.denoiser import DenoiserProfile
-    from sim.profiles.denoising_stack import DenoisingStackProfile
-    from sim.profiles.device import DeviceProfile
-    from sim.profiles.failures import FailuresProfile
+    from sim.profiles.denoisers.network import DenoiserProfile
     from sim.profiles.grids import FuelsProfile, GridsProfile
+    from sim.profiles.language_models.model import ModelProfile
+    from sim.profiles.machines.device import DeviceProfile
+    from sim.profiles.machines.failures import FailuresProfile
+    from sim.profiles.machines.units import UnitsProfile
     from sim.profiles.methods import MethodProfile
-    from sim.profiles.model import ModelProfile
-    from sim.profiles.slices import SlicesProfile
-    from sim.profiles.stack import StackProfile
-    from sim.profiles.training_stack import TrainingStackProfile
-    from sim.profiles.units import UnitsProfile
+    from sim.profiles.shared_gpu.slices import SlicesProfile
+    from sim.profiles.stacks.denoising import DenoisingStackProfile
+    from sim.profiles.stacks.serving import StackProfile
+    from sim.profiles.stacks.training import TrainingStackProfile
 
 if TYPE_CHECKING:
     from sim.profiles.grids import Region

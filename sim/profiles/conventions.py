@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.profiles.node import Component
+from sim.profiles.machines.node import Component
 from sim.profiles.sourced import Confidence, Name, Profile
 from sim.quantities import (
     PUE,

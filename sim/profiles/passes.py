@@ -2,7 +2,7 @@
 
 Whatever is no language model served token by token (an encoder, a detector, a captioner, a diffusion model, an encoder
 with a decoder) is so many passes through one or more networks. A pass takes as long as the slower of arithmetic and
-memory (``profiles.power.roofline_step_s``), or as long as the host takes to launch its kernels, where that is longer:
+memory (``devices.roofline_step_s``), or as long as the host takes to launch its kernels, where that is longer:
 launches run ahead of the device, so the two overlap (Fernandez, Kahn, Na, Bisk, Strubell, "The framework tax",
 EMNLP 2023, arXiv:2302.06117). Weights are read once a pass whatever the batch; operations and other bytes are a
 request's.
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.profiles.power import roofline_step_s
+from sim.profiles.power_laws.devices import roofline_step_s
 
 
 @dataclass(frozen=True)

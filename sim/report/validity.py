@@ -13,19 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sim.build.host_times import reference_cpu
+from sim.build.serving.host_times import reference_cpu
 from sim.errors import InputError
 from sim.plain import as_mapping, as_text, under
 from sim.profiles.catalog import Catalog
-from sim.profiles.host import host_slowdown
+from sim.profiles.machines.host import host_slowdown
 from sim.results.formats import number, percent
 from sim.results.results import Results
 from sim.units import SECONDS_PER_NS
 
 if TYPE_CHECKING:
-    from sim.profiles.denoising_stack import DenoisingStackProfile
-    from sim.profiles.node import CPUProfile
-    from sim.profiles.stack import StackProfile
+    from sim.profiles.machines.node import CPUProfile
+    from sim.profiles.stacks.denoising import DenoisingStackProfile
+    from sim.profiles.stacks.serving import StackProfile
 
 HEADER = ("model", "of", "known for", "in this run", "")
 WITHIN, BEYOND, UNTOLD = "within", "beyond", "not known"

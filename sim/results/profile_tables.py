@@ -14,21 +14,21 @@ from rich.text import Text
 from sim.documents import read_document
 from sim.profiles.catalog import Catalog
 from sim.profiles.conventions import ConventionProfile
-from sim.profiles.denoiser import DenoiserProfile
-from sim.profiles.denoising_stack import DenoisingStackProfile
-from sim.profiles.device import DeviceProfile
-from sim.profiles.failures import FailuresProfile
+from sim.profiles.denoisers.network import DenoiserProfile
 from sim.profiles.grids import FuelsProfile, GridsProfile
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.language_models.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
+from sim.profiles.machines.device import DeviceProfile
+from sim.profiles.machines.failures import FailuresProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import CPUProfile, NodeProfile
+from sim.profiles.machines.units import UnitsProfile
 from sim.profiles.methods import MethodProfile
-from sim.profiles.model import STATE_WORD_BYTES, ModelProfile, ModelShape, shape
-from sim.profiles.node import CPUProfile, NodeProfile
 from sim.profiles.ranges import numbers_of
-from sim.profiles.slices import SlicesProfile
+from sim.profiles.shared_gpu.slices import SlicesProfile
 from sim.profiles.sourced import Profile, Source, Sourced
-from sim.profiles.stack import StackProfile
-from sim.profiles.training_stack import TrainingStackProfile
-from sim.profiles.units import UnitsProfile
+from sim.profiles.stacks.denoising import DenoisingStackProfile
+from sim.profiles.stacks.serving import StackProfile
+from sim.profiles.stacks.training import TrainingStackProfile
 from sim.results.tables import plain_table
 
 

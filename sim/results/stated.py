@@ -13,7 +13,7 @@ from typing import Any
 from sim.errors import InputError
 from sim.plain import as_mapping, as_text, inside, nested
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.profiles.methods import MethodProfile
 from sim.profiles.ranges import numbers_of, ranges_of
 from sim.profiles.sourced import Profile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.accounting.fold import fold
-from sim.build.accounting import accounting_plan
+from sim.build.accounts.accounting import accounting_plan
 from sim.loading.scenario import load_scenario
 from sim.results.explain.explanation import Explanation, explain
 from sim.results.explain.paths import asked_for

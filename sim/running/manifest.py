@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sim.build.accounting import accounting_plan
-from sim.build.conventions import convention_profile
+from sim.build.accounts.accounting import accounting_plan
+from sim.build.accounts.conventions import convention_profile
 from sim.build.method_uses import profiles_of_methods
 from sim.build.resolved import Resolved
 from sim.documents import named_files
@@ -68,6 +68,7 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
             if own.reports or own.weather_filled
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        **({"kernels": code} if (code := _kernels(loaded)) else {}),
         **({"plugins": added} if (added := plugins()) else {}),
         **({"bin_chosen": loaded.bin_chosen} if loaded.bin_chosen is not None else {}),
         "wall_s": wall_s,
@@ -75,10 +76,20 @@ def manifest_of(loaded: Loaded, wall_s: float, known_sha256: Mapping[str, str] |
     }
 
 
+def _kernels(loaded: Loaded) -> dict[str, str]:
+    """Of the compiled loops that the scenario's work may call, where their code comes from."""
+    from sim.engine.kernels.loading import FLEET, METERING, SERVING, code_of
+
+    called = [SERVING] if any(spec.engine == "fast" for spec in loaded.answers.serving.values()) else []
+    if any(workload.kind == "jobs" for workload in loaded.scenario.workloads.values()):
+        called += [FLEET, METERING]
+    return {kernel.name: code_of(kernel) for kernel in called}
+
+
 def _electricity(loaded: Loaded) -> dict[str, dict[str, str]]:
     """Facts about electricity that sites rest on: tables of averages and sets of factors by their hashes, and what the
     averages are."""
-    from sim.build.grid import described
+    from sim.build.site.grid import described
     from sim.results.files import sha256
 
     catalog, regions, names = loaded.catalog, set[str](), set[str]()

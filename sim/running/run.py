@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.accounting.ledger import Ledger
 from sim.accounting.plan import AccountingPlan
-from sim.build.accounting import accounting_plan
-from sim.build.places import UnplacedError, placed
+from sim.build.accounts.accounting import accounting_plan
+from sim.build.jobs.places import UnplacedError, placed
 from sim.build.resolved import Resolved
 from sim.build.seen import Seen, shown
 from sim.checks import policies, routes
@@ -360,11 +360,11 @@ def _iterations(scenario: Scenario, last: Ended) -> pa.Table | None:
 
 
 def _traces(scenario: Scenario, built: Built, last: Ended) -> pa.Table | None:
-    from sim.build.traces import CappedPattern
+    from sim.build.power.traces import CappedPattern
 
     if not built.traces:
         return None
-    from sim.build.power_trace import samples
+    from sim.build.power.power_trace import samples
     from sim.results.frames import trace_table
 
     caps = {record.workload: [cap_w for cap_w, _ in record.worked_ns] or [None] for record in last.outcome.jobs}

@@ -12,13 +12,13 @@ from sim.accounting.recorder import LedgerRecorder
 from sim.accounting.serving import RequestEnergy, request_energy, serving_metrics
 from sim.accounting.watch import Watched, WatchingRecorder
 from sim.build.built import Built
-from sim.build.caps import policy_log
 from sim.build.method_uses import method_metrics
-from sim.build.relays import memo_metrics, with_relays
-from sim.build.routes import moved_tokens, with_network
+from sim.build.power.caps import policy_log
+from sim.build.traffic.relays import memo_metrics, with_relays
+from sim.build.traffic.routes import moved_tokens, with_network
 from sim.engine import world
 from sim.engine.fleet.logged import PowerStates
-from sim.engine.meter import Draw
+from sim.engine.metering.meter import Draw
 from sim.engine.plans import Policies, Workloads
 from sim.engine.world import Outcome
 from sim.later import later
@@ -34,7 +34,7 @@ with later():
     from sim.accounting.power_limits import power_metrics
     from sim.accounting.split import split_metrics
     from sim.accounting.training import step_metrics
-    from sim.build.route_metrics import route_metrics
+    from sim.build.traffic.route_metrics import route_metrics
     from sim.running.batches import batches
     from sim.running.metering import energy_of_jobs
 

@@ -14,7 +14,7 @@ from sim.quantities import MTBF, Duration, PositiveDuration
 from sim.validation import Spec
 
 with later():
-    from sim.profiles.failures import PlainPart
+    from sim.profiles.machines.failures import PlainPart
 
 
 class Failures(Spec):

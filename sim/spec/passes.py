@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.profiles.hardware import Precision
+from sim.profiles.machines.gpu import Precision
 from sim.quantities import Bytes, Duration, Operations, PositiveFraction
 from sim.validation import LONGEST_NAME, Spec
 

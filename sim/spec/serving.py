@@ -9,9 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
 from sim.later import later
-from sim.profiles.hardware import Precision as ComputePrecision
-from sim.profiles.model import Architecture
-from sim.profiles.stack import Weights
+from sim.profiles.language_models.model import Architecture
+from sim.profiles.machines.gpu import Precision as ComputePrecision
+from sim.profiles.stacks.serving import Weights
 from sim.quantities import (
     ByteRate,
     DevicePower,

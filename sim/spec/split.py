@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.documents import KeyPath
 from sim.later import later
-from sim.profiles.hardware import Precision
+from sim.profiles.machines.gpu import Precision
 from sim.quantities import (
     Bytes,
     CarbonMass,

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.later import later
-from sim.profiles.hardware import Precision
+from sim.profiles.machines.gpu import Precision
 from sim.quantities import (
     ByteRate,
     Bytes,

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from types import NoneType
 from typing import Any, NamedTuple
 
-from sim.build.accounting import accounting_plan
+from sim.build.accounts.accounting import accounting_plan
 from sim.build.seen import Question, Seen
 from sim.content import UnseenError, content_hash, file_sha256
 from sim.errors import InputError

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.profiles.architecture import ParameterCounts, Transformer
-from sim.profiles.layers import layers_of
-from sim.profiles.mixers import PROMPT_CHUNK
-from sim.profiles.model import shape
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
+from sim.profiles.language_models.layers import layers_of
+from sim.profiles.language_models.mixers import PROMPT_CHUNK
+from sim.profiles.language_models.model import shape
 from sim.training.flops import predictor, training_layers
 from sim.training.parameters import Held, Stage, dense_networks
 from sim.training.terms import Recipe, Spread, TrainingPrecision

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.profiles.architecture import Transformer
+from sim.profiles.language_models.architecture import Transformer
 from sim.training.collectives import Cost, Kind, cost
 from sim.training.parameters import Held
 from sim.training.protocols import Library

@@ -1,6 +1,6 @@
 """Seconds of a micro-batch's kernels on one GPU, forward and backward: products, attention, and what memory paces.
 
-Products take what they take when serving (``profiles.kernel_time``), three times over: forward, the gradient of the
+Products take what they take when serving (``profiles.kernels.time``), three times over: forward, the gradient of the
 input, the gradient of the weights. An expert's rows fill up whole tiles, and all experts' weights are read. Attention
 is bound by its products and by its exponentials, of which a multiprocessor has 16 a cycle (CUDA C++ programming guide,
 throughput of native arithmetic instructions): on fast boards they take as long (Shah et al., "FlashAttention-3",

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sim.profiles.architecture import ParameterCounts, Transformer
-from sim.profiles.layers import Attention, Layers, Mixture, Product, layers_of
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
+from sim.profiles.language_models.layers import Attention, Layers, Mixture, Product, layers_of
 from sim.training.terms import Recipe
 
 GRADIENT_OF_INPUT = 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.profiles.architecture import ParameterCounts, Transformer
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
 from sim.training.terms import Recipe, Spread
 
 Problem = tuple[str, str]

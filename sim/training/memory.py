@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.profiles.architecture import ParameterCounts, Transformer
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
 from sim.training.activations import activation_bytes, value_bytes
 from sim.training.parameters import Held, Stage, held
 from sim.training.ranks import sharers

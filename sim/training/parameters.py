@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sim.profiles.architecture import ParameterCounts, Transformer
-from sim.profiles.layers import Layers, layers_of
-from sim.profiles.model import shape
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
+from sim.profiles.language_models.layers import Layers, layers_of
+from sim.profiles.language_models.model import shape
 from sim.training.flops import adapters_of, predictor, training_layers
 from sim.training.layout import stage_slots
 from sim.training.terms import Recipe, Spread

@@ -6,9 +6,9 @@ on a few multiprocessors (NCCL runs as a kernel of a few blocks): a board that r
 little more than one between kernels, and with it the bytes it carries. So a run whose communication is exposed draws
 less, and how much less follows from the time of its step alone.
 
-Kernels follow the law of ``profiles.kernel_power``, reckoned over a whole phase: a board's limit averages over tens of
+Kernels follow the law of ``profiles.kernels.power``, reckoned over a whole phase: a board's limit averages over tens of
 milliseconds, many kernels. Times of a step are those at the board's own limit, which holds back watts and not seconds;
-a lower cap lowers the clock (``profiles.clock``) in phases that compute, and leaves alone what memory or links pace.
+a lower cap lowers the clock (``power_laws.clock``) in phases that compute, and leaves alone what memory or links pace.
 
 It leaves out the milliseconds in which power rises and falls, temperature, and that unlucky layouts keep some of a
 group's GPUs busier than others.
@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.clock import ClockCurve, Joules, capped_clock, saved_w
-from sim.profiles.hardware import GPUProfile, Precision, clock_curve
-from sim.profiles.kernel_power import drawn_w
-from sim.profiles.kernel_work import TILE
-from sim.profiles.power import capped_step_s
+from sim.profiles.kernels.power import drawn_w
+from sim.profiles.kernels.work import TILE
+from sim.profiles.machines.gpu import GPUProfile, Precision, clock_curve
+from sim.profiles.power_laws.clock import ClockCurve, Joules, capped_clock, saved_w
+from sim.profiles.power_laws.devices import capped_step_s
 from sim.profiles.sourced import Sourced
 from sim.training.terms import Phase, StepCost
 

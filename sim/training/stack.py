@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import exp
 
-from sim.profiles.training_stack import TensorsApart, TrainingStackProfile
+from sim.profiles.stacks.training import TensorsApart, TrainingStackProfile
 from sim.training.protocols import Library
 from sim.training.tensors import FLATTENED, Tensors
 from sim.units import SECONDS_PER_NS

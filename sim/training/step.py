@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from math import hypot, log
 
-from sim.profiles.architecture import ParameterCounts, Transformer
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
+from sim.profiles.machines.gpu import GPUProfile
 from sim.training.communication import (
     Groups,
     context_parallel,

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.architecture import ParameterCounts, Transformer
-from sim.profiles.layers import Attention, Layers, Mixture
+from sim.profiles.language_models.architecture import ParameterCounts, Transformer
+from sim.profiles.language_models.layers import Attention, Layers, Mixture
 from sim.training.flops import hardware_flop, latent_up, model_flop, pairs, predictor, training_layers
 from sim.training.parameters import Held, held
 from sim.training.terms import Recipe, Spread

@@ -18,8 +18,8 @@ import numpy as np
 from typer.main import get_command
 
 import sim
-from sim.build.step_table import read_step_table
-from sim.build.weather import weather_series
+from sim.build.serving.step_table import read_step_table
+from sim.build.site.weather import weather_series
 from sim.cli.command import app
 from sim.cli.faults import describe
 from sim.cli.options import inert

@@ -42,7 +42,7 @@ class Holding(Protocol):
 
 
 class Cohort(Protocol):
-    """Requests that run and are all alike, as long as nobody looks at one of them (see ``engine.cohort``)."""
+    """Requests that run and are all alike, as long as nobody looks at one of them (see ``engine.machines.cohort``)."""
 
     def make(self) -> None:
         """Has each of them start by itself, as it would have when all did."""

@@ -12,14 +12,14 @@ import simpy
 
 from sim.engine.fleet.request import Request
 from sim.engine.fleet.row import FULL_RATE, Row
-from sim.engine.gang import Gang
+from sim.engine.machines.gang import Gang
 from sim.workload.allocations import Outcome, PaceState
 from sim.workload.job_energy import owner_of_job
 
 if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan
     from sim.engine.fleet.rows import Rows
-    from sim.engine.node import Node
+    from sim.engine.machines.node import Node
 
 
 class GangRow(Row):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.draws import NodeHardware, NodeState, ShareState
+from sim.engine.metering.draws import NodeHardware, NodeState, ShareState
 from sim.workload.allocations import PACE_STATES, Allocations
 from sim.workload.jobs.table import Loads
 

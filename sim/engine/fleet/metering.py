@@ -13,7 +13,7 @@ import numpy as np
 from sim.engine.fleet.logged import FleetNodes, Ints, LoggedRun, PowerStates, logged
 from sim.engine.fleet.metering_plain import fold_plainly
 from sim.engine.kernels.loading import METERING, is_at_hand, loaded
-from sim.engine.meter import BinnedRecorder
+from sim.engine.metering.meter import BinnedRecorder
 from sim.workload.allocations import Allocations
 from sim.workload.job_energy import JobEnergy
 from sim.workload.jobs.table import Loads

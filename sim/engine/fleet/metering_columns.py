@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.draws import UNALLOCATED, NodeHardware
 from sim.engine.fleet.logged import HOLDER_STATES, OF_NOBODY, FleetNodes, LoggedRun
 from sim.engine.fleet.metering_records import Fold, Kind, Machine, Part, Point, Seat
-from sim.engine.meter import BinnedRecorder, Draw
+from sim.engine.metering.draws import UNALLOCATED, NodeHardware
+from sim.engine.metering.meter import BinnedRecorder, Draw
 from sim.workload.job_energy import JobEnergy
 
 Ints = npt.NDArray[np.int64]

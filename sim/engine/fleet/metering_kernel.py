@@ -84,7 +84,7 @@ def advance(fold, seat, now):
 
 @inner
 def loss_factor(kind, dc_w):
-    """W lost in the power supplies for each W of a DC load; see ``profiles.power.psu_loss_w``."""
+    """W lost in the power supplies for each W of a DC load; see ``profiles.power_laws.devices.psu_loss_w``."""
     load, last = dc_w / kind.rated_w, kind.n_points - 1
     if load <= kind.points[0].load:
         return 1.0 / kind.points[0].efficiency - 1.0

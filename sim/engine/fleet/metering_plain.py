@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.engine.draws import UNALLOCATED, Share, node_draws
 from sim.engine.fleet.logged import NODE_STATES, ON, LoggedRun, reached_ns, work_ns
-from sim.engine.meter import BinnedRecorder
+from sim.engine.metering.draws import UNALLOCATED, Share, node_draws
+from sim.engine.metering.meter import BinnedRecorder
 from sim.units import SECONDS_PER_NS
 from sim.workload.allocations import MILLI, PACE_STATES, PaceState
 from sim.workload.job_energy import JobEnergy

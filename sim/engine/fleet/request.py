@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sim.engine.gang import Gang
+    from sim.engine.machines.gang import Gang
 
 WHOLE = 1000
 """Thousandths of a slot in a slot."""

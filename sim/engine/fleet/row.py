@@ -19,7 +19,7 @@ from sim.workload.allocations import Outcome, PaceState
 if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan, PoolForJobs
     from sim.engine.fleet.rows import Rows
-    from sim.profiles.gpu_parts import Terms
+    from sim.profiles.shared_gpu.tenants import Terms
 
 FULL_RATE = 1 << 40
 """Rates are counted in integers, so that progress under any changes of rate adds up."""

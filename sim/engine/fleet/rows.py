@@ -13,7 +13,6 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
 from sim.engine.fleet.capped import Capped
 from sim.engine.fleet.fleet import Fleet
 from sim.engine.fleet.gang_row import GangRow
@@ -22,6 +21,7 @@ from sim.engine.fleet.plan import ROW_STATUS, JobsPlan, PoolForJobs, RowsRecord,
 from sim.engine.fleet.request import WHOLE, Places, Request
 from sim.engine.fleet.row import Row
 from sim.engine.fleet.sharers import Sharers
+from sim.engine.machines.cluster import Cluster
 from sim.workload.jobs.table import UNKNOWN, JobTable
 
 _CODE = {name: code for code, name in enumerate(ROW_STATUS)}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sim.engine.fleet.machines import Machines
 from sim.engine.fleet.request import Places
-from sim.profiles.gpu_parts import MILLI, Tenant
+from sim.profiles.shared_gpu.tenants import MILLI, Tenant
 
 if TYPE_CHECKING:
     from sim.engine.fleet.row import Row
-    from sim.profiles.gpu_parts import SharedGPU, Terms
+    from sim.profiles.shared_gpu.tenants import SharedGPU, Terms
 
 GPU = tuple[int, int]
 """Its node, and its slot there."""

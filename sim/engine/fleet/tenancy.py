@@ -9,11 +9,11 @@ from sim.engine.fleet.request import Place, Request
 from sim.later import later
 
 with later():
-    from sim.profiles.gpu_parts import Part
+    from sim.profiles.shared_gpu.tenants import Part
 
 
 if TYPE_CHECKING:
-    from sim.profiles.gpu_parts import SharedGPU
+    from sim.profiles.shared_gpu.tenants import SharedGPU
 
 
 class Tenancy:

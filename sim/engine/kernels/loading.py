@@ -20,6 +20,8 @@ PREFIX = "coldaisle_"
 MADE_FROM = PREFIX + "made_from"
 """The symbol of a text in the library: of each kernel its ``files`` below the package, and their ``sha256``."""
 
+STALE = "the compiled kernels are of other sources than lie here; python -m sim.engine.kernels makes them anew"
+
 Entry = Callable[..., int]
 """The one way into a kernel: an address of records first, then other integers."""
 
@@ -63,8 +65,7 @@ def built(kernel: Kernel, library: Path = LIBRARY) -> Entry:
     code, made = opened(library)
     stated = made[kernel.name]
     if sha256_of(stated["files"]) != stated["sha256"]:
-        reason = "the compiled kernels are of other sources than lie here; python -m sim.engine.kernels makes them anew"
-        raise NotBuiltError(reason)
+        raise NotBuiltError(STALE)
     entry = code[PREFIX + kernel.name]
     entry.argtypes, entry.restype = [ctypes.c_int64] * kernel.integers, ctypes.c_int64
     return entry
@@ -97,9 +98,20 @@ def is_at_hand(kernel: Kernel) -> bool:
     return why_not_built(kernel) is None or find_spec("numba") is not None
 
 
+def code_of(kernel: Kernel) -> str:
+    """Where the code of a kernel comes from, in words for a manifest. The results are the same; the time is not."""
+    reason = why_not_built(kernel)
+    if reason is None:
+        return "compiled with the package"
+    if is_at_hand(kernel):
+        return f"compiled by Numba ({reason})"
+    return f"plain Python ({reason}, and Numba is not installed)"
+
+
 def notice(kernel: Kernel) -> str | None:
     """What a person should be told before the first call, if anything: that it begins with compiling, and why; the code
-    is kept for later runs."""
+    is kept for later runs. A library that no longer fits is told in every run: whoever changed its sources can make it
+    anew, and would else wonder what is slower."""
     reason = why_not_built(kernel)
     if reason is None:
         return None
@@ -110,7 +122,7 @@ def notice(kernel: Kernel) -> str | None:
     from sim.engine.serving.compiled import is_kept
 
     if is_kept(by_numba(kernel)):
-        return None
+        return f"the {kernel.name} engine runs as Numba compiled it: {reason}" if reason == STALE else None
     return f"compiling the {kernel.name} engine: up to a minute, this once ({reason})"
 
 

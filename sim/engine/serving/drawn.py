@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.courses import Course
+from sim.engine.metering.courses import Course
 from sim.engine.serving.plan import Ints
 from sim.engine.serving.replicas import Pool, ReplicaGroup, Sums
 from sim.units import J_PER_NJ, NS_PER_S

@@ -14,11 +14,11 @@ from functools import partial
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
-from sim.engine.cohort import Cohort, set_all
-from sim.engine.gang import Gang, NodeLost
-from sim.engine.images import Images
-from sim.engine.node import Node
+from sim.engine.machines.cluster import Cluster
+from sim.engine.machines.cohort import Cohort, set_all
+from sim.engine.machines.gang import Gang, NodeLost
+from sim.engine.machines.images import Images
+from sim.engine.machines.node import Node
 from sim.engine.serving.metered import Metered
 from sim.engine.serving.opening import Opening
 from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from sim.engine.clock import Clock
-from sim.engine.courses import Activities, Activity
-from sim.engine.draws import NodeHardware
-from sim.engine.node import Node
+from sim.engine.machines.node import Node
+from sim.engine.metering.courses import Activities, Activity
+from sim.engine.metering.draws import NodeHardware
 from sim.engine.serving.drawn import (
     Drawn,
     Floats,

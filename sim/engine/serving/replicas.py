@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 import simpy
 
-from sim.engine.cohort import Cohort
-from sim.engine.gang import Gang
-from sim.engine.node import Node
+from sim.engine.machines.cohort import Cohort
+from sim.engine.machines.gang import Gang
+from sim.engine.machines.node import Node
 from sim.engine.serving.plan import Ints, StepCost
 from sim.engine.serving.power import whole_w
 from sim.workload.provisioning import StartUp

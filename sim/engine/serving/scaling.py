@@ -9,7 +9,7 @@ from typing import Literal
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.horizontal import replicas_for
+from sim.engine.queueing.horizontal import replicas_for
 from sim.engine.serving.lives import Lives
 from sim.engine.serving.replicas import Pool, ReplicaGroup, ServingReplica
 

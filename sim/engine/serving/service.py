@@ -15,10 +15,10 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
-from sim.engine.courses import Activity
-from sim.engine.gang import Gang
-from sim.engine.meter import Looks
+from sim.engine.machines.cluster import Cluster
+from sim.engine.machines.gang import Gang
+from sim.engine.metering.courses import Activity
+from sim.engine.metering.meter import Looks
 from sim.engine.serving import plan as p
 from sim.engine.serving.drawn import Drawn
 from sim.engine.serving.iterations import IterationLog

@@ -27,8 +27,8 @@ from sim.measure.fit.measured_clocks import ClockCalibration
 from sim.measure.fit.measured_loads import LoadCalibration
 from sim.measure.recording import Recording
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import CPUProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import CPUProfile
 
 SIGMAS = 2.0
 PICO = 1e-12

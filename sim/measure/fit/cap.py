@@ -1,4 +1,4 @@
-"""The constants of ``profiles.capped`` from measured jobs under caps, beside kernels by clock and cap.
+"""The constants of ``profiles.power_laws.capped_job`` from measured jobs under caps, beside kernels by clock and cap.
 
 Jobs tell how they are made of phases and gaps, and their boards' curves of voltage only together with that; kernels of
 one board tell the curve. Fitted together, a third board is predicted from its data sheet (``Board``) alone.
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from sim.measure.fit.clock import ClockRows
 from sim.measure.fit.clock import predict as predict_kernels
 from sim.measure.fit.least_squares import Bound, Fit, fit
-from sim.profiles.capped import Board, JobLaw, job_under_cap
-from sim.profiles.clock import ClockCurve
+from sim.profiles.power_laws.capped_job import Board, JobLaw, job_under_cap
+from sim.profiles.power_laws.clock import ClockCurve
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.measure.fit.least_squares import Bound, Fit, fit
-from sim.profiles.clock import ClockCurve, clock_under_cap, power_w, slowdown
+from sim.profiles.power_laws.clock import ClockCurve, clock_under_cap, power_w, slowdown
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from sim.measure.fit.measured_units import is_unit_table, units_profile, units_t
 from sim.measure.fit.training_profile import Watch, calibrated_stack, stack_table
 from sim.measure.fit.training_table import is_training_table
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import still_w
+from sim.profiles.machines.gpu import still_w
 
 TABLES = (
     "CSV with the columns work, clock_mhz, cap_w, power_w, time_s (a GPU by clock and cap)",

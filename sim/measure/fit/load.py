@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.measure.fit.least_squares import Bound, Fit, fit
-from sim.profiles.power import load_rise
+from sim.profiles.power_laws.devices import load_rise
 
 Floats = npt.NDArray[np.float64]
 

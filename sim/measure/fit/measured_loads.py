@@ -18,7 +18,7 @@ from sim.measure.accuracy import Errors, errors
 from sim.measure.fit.least_squares import Bound, Fit, fit, held_out, others_tell
 from sim.measure.fit.measured_csv import has_columns, read_columns, refuse_rows
 from sim.possible import MEASURED_W
-from sim.profiles.power import load_rise
+from sim.profiles.power_laws.devices import load_rise
 
 Floats = npt.NDArray[np.float64]
 

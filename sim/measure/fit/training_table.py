@@ -24,9 +24,9 @@ import pandas as pd
 
 from sim.errors import InputError, Problem
 from sim.measure.fit.measured_csv import has_columns
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.language_models.architecture import Transformer
+from sim.profiles.machines.gpu import GPUProfile
 from sim.reading import read_text
 from sim.training.compute import lacking
 from sim.training.layout import problems

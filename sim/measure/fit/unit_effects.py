@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-from sim.profiles.power import load_rise
+from sim.profiles.power_laws.devices import load_rise
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -22,10 +22,10 @@ from sim.measure.fit.measured_loads import read_load_table
 from sim.measure.fit.measured_units import is_unit_table, read_unit_table
 from sim.measure.judge.recordings import Validation
 from sim.profiles.catalog import read_cpu, read_gpu, read_units
-from sim.profiles.hardware import GPUProfile, clock_curve
-from sim.profiles.node import CPUProfile
-from sim.profiles.power import cpu_power_w, load_rise
-from sim.profiles.units import UnitFactors, UnitsProfile
+from sim.profiles.machines.gpu import GPUProfile, clock_curve
+from sim.profiles.machines.node import CPUProfile
+from sim.profiles.machines.units import UnitFactors, UnitsProfile
+from sim.profiles.power_laws.devices import cpu_power_w, load_rise
 
 Floats = npt.NDArray[np.float64]
 

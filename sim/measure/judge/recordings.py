@@ -21,7 +21,7 @@ from sim.measure.fit.gpu import Phase, phases, watts
 from sim.measure.known import Metered
 from sim.measure.missing import of_each, told, usual_by_kind
 from sim.measure.recording import Device, Recording
-from sim.profiles.hardware import GPUProfile
+from sim.profiles.machines.gpu import GPUProfile
 from sim.units import SECONDS_PER_NS
 
 Floats = npt.NDArray[np.float64]

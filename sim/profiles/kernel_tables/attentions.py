@@ -24,7 +24,7 @@ from sim.profiles.kernel_tables.curves import (
     Floats,
 )
 from sim.profiles.kernel_tables.tables import Shelf, Table
-from sim.profiles.layers import Attention
+from sim.profiles.language_models.layers import Attention
 
 ALIKE = 8.0
 """Numbers of heads within this factor of one another stand in for one another, scaled."""

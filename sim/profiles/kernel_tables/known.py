@@ -1,4 +1,4 @@
-"""Measured kernels as ``profiles.step`` asks for them: seconds of each launch of an iteration, and of its attention.
+"""Measured kernels as ``iteration.cost`` asks for them: seconds of each launch of an iteration, and of its attention.
 
 Attention has a line of its own (``attentions``): its slopes and bases take the place of the roofline's. They stand in
 both rows of a cost, for the kernels of prompts and of decodes follow one another.
@@ -12,14 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.profiles.capped_step import PAIR, READ, WINDOW_PAIR, WINDOW_READ
-from sim.profiles.kernel_tables.attentions import Lengths, Line
-from sim.profiles.kernel_tables.curves import ROOFLINE, WAYS, Answer, Floats
-from sim.profiles.kernel_tables.lookup import Lookup
-from sim.profiles.kernel_tables.roof import Experts
-from sim.profiles.layers import Attention, Layers, Mixture, Product
-from sim.profiles.runs import Collective, Quantise, Run
-from sim.profiles.step import (
+from sim.profiles.iteration.capped import PAIR, READ, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.iteration.cost import (
     BOTH,
     COMPUTE,
     DECODES,
@@ -27,7 +21,13 @@ from sim.profiles.step import (
     PROMPTS,
     IterationCost,
 )
-from sim.profiles.terms import Layout
+from sim.profiles.iteration.runs import Collective, Quantise, Run
+from sim.profiles.iteration.terms import Layout
+from sim.profiles.kernel_tables.attentions import Lengths, Line
+from sim.profiles.kernel_tables.curves import ROOFLINE, WAYS, Answer, Floats
+from sim.profiles.kernel_tables.lookup import Lookup
+from sim.profiles.kernel_tables.roof import Experts
+from sim.profiles.language_models.layers import Attention, Layers, Mixture, Product
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from sim.profiles.kernel_tables.mixtures import mixture
 from sim.profiles.kernel_tables.products import Products
 from sim.profiles.kernel_tables.roof import Experts, Roof
 from sim.profiles.kernel_tables.tables import Shelf
-from sim.profiles.layers import Attention
+from sim.profiles.language_models.layers import Attention
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from sim.accounting.fold import fold
 from sim.accounting.ledger import Floats, Ints
 from sim.accounting.site import SiteAccount
-from sim.build.accounting import accounting_plan
+from sim.build.accounts.accounting import accounting_plan
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.report.chart import Chart

@@ -16,8 +16,8 @@ from sim.errors import InputError
 from sim.paths import joined
 from sim.plain import as_list, as_mapping
 from sim.profiles.conventions import ConventionProfile
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import NodeProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import NodeProfile
 from sim.profiles.ranges import numbers_of
 from sim.profiles.sourced import Sourced
 from sim.results.explain.lines import MADE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.build.accounting import accounting_plan
+from sim.build.accounts.accounting import accounting_plan
 from sim.errors import InputError, Problem
 from sim.loading.scenario import Loaded
 from sim.running.run import unseen_signals

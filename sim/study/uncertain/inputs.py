@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.profiles.hardware import GPUProfile
-from sim.profiles.node import NodeProfile
+from sim.profiles.machines.gpu import GPUProfile
+from sim.profiles.machines.node import NodeProfile
 from sim.quantities import Quantity
 
 Floats = npt.NDArray[np.float64]

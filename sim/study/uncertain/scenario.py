@@ -20,8 +20,8 @@ from sim.loading.scenario import Loaded
 from sim.loading.variants import Variants
 from sim.plain import as_whole, nested
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUPower, GPUProfile
-from sim.profiles.node import NodeProfile
+from sim.profiles.machines.gpu import GPUPower, GPUProfile
+from sim.profiles.machines.node import NodeProfile
 from sim.profiles.sourced import Embodied
 from sim.quantities import Quantity
 from sim.rng import Streams

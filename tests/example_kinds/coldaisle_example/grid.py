@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sim.build.grid import Asked
+from sim.build.site.grid import Asked
 from sim.quantities import CarbonIntensity
 from sim.signals import Signal
 from sim.signals.grid.series import GridSeries

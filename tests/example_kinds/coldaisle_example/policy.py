@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from sim.build.caps import Listed
+from sim.build.power.caps import Listed
 from sim.quantities import CapLevel, PositiveDuration
 from sim.signals import Signal
 from sim.spec.policies import Cap

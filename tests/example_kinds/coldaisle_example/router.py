@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.build.routes import Between
+from sim.build.traffic.routes import Between
 from sim.spec.routes import RouteRule
 from sim.workload.requests import RequestChunk
 from sim.workload.routing import Sharing, Together

@@ -10,7 +10,7 @@ import simpy
 
 from sim.build.work import Around
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
+from sim.engine.machines.cluster import Cluster
 from sim.quantities import PositiveDevicePower, PositiveDuration
 from sim.spec.cluster import Wanted
 from sim.spec.work import Workload

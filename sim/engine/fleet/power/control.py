@@ -16,7 +16,6 @@ import numpy as np
 import simpy
 
 from sim.engine.clock import Clock
-from sim.engine.cluster import Cluster
 from sim.engine.fleet.power.domain import Domain
 from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.loads import BOARD
@@ -25,8 +24,9 @@ from sim.engine.fleet.power.ramping import Ramping
 from sim.engine.fleet.power.requests import RequestsUnderLimits
 from sim.engine.fleet.power.running import Running
 from sim.engine.fleet.power.services import ReplicaLoad
-from sim.engine.gang import Gang
-from sim.engine.node import Node
+from sim.engine.machines.cluster import Cluster
+from sim.engine.machines.gang import Gang
+from sim.engine.machines.node import Node
 from sim.units import NS_PER_S
 from sim.workload.power_records import PowerLog, Trip
 

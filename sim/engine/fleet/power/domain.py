@@ -20,7 +20,7 @@ from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.plan import DomainPlan
 from sim.engine.fleet.power.supposed import Supposed
-from sim.engine.gang import Gang
+from sim.engine.machines.gang import Gang
 from sim.units import SECONDS_PER_NS
 from sim.workload.power_records import AboveAlone
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from sim.engine.fleet.power.loads import Asked, Traits
 from sim.engine.fleet.rows import Rows
-from sim.engine.gang import Gang
+from sim.engine.machines.gang import Gang
 from sim.units import SECONDS_PER_NS
 
 if TYPE_CHECKING:
     from sim.engine.fleet.row import Row
     from sim.engine.fleet.sharers import Shared
-    from sim.engine.training import TrainingJob
+    from sim.engine.training.job import TrainingJob
 
 
 class RowLoad:

@@ -1,6 +1,6 @@
 """Who draws what at this instant, node by node.
 
-What a node draws is what its meter books (``engine.draws.node_draws``), but for holders that know only afterwards what
+What a node draws is what its meter books (``draws.node_draws``), but for holders that know only afterwards what
 they did (serving): see ``services``.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.draws import Share, node_draws
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.power.machines import Plugs
 from sim.engine.fleet.power.plan import PowerPlan
 from sim.engine.fleet.power.running import Running
 from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
-from sim.engine.gang import Gang
-from sim.engine.node import Node
+from sim.engine.machines.gang import Gang
+from sim.engine.machines.node import Node
+from sim.engine.metering.draws import Share, node_draws
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

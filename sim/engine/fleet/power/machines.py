@@ -1,4 +1,4 @@
-"""What nodes draw at their plugs, many at once: ``engine.draws.node_draws``, summed over components, for arrays.
+"""What nodes draw at their plugs, many at once: ``metering.draws.node_draws``, summed over components, for arrays.
 
 The same physics as there, asked in the search for a cap, where each question is about every node of a row. A test holds
 the two equal.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.draws import NodeHardware
+from sim.engine.metering.draws import NodeHardware
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ class Plugs:
 
 
 def _lost_w(hardware: NodeHardware, dc_w: Floats) -> Floats:
-    """See ``profiles.power.psu_loss_w``."""
+    """See ``profiles.power_laws.devices.psu_loss_w``."""
     supply = hardware.supply
     if supply is None:
         return np.zeros(len(dc_w))

@@ -13,7 +13,7 @@ from sim.signals import Signal
 if TYPE_CHECKING:
     from sim.engine.fleet.power.ladder import Answer
     from sim.engine.fleet.power.ramp import Ramp
-    from sim.profiles.breakers import Breaker
+    from sim.profiles.machines.breakers import Breaker
     from sim.workload.power_records import Level
 
 

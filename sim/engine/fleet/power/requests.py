@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
-from sim.engine.queue import Queue
+from sim.engine.queueing.queue import Queue
 from sim.engine.serving.service import ServingService
 from sim.workload.power_records import LimitedRequests
 

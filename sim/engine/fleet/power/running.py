@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from sim.engine.fleet.power.jobs import JobLoad, RowLoad
 from sim.engine.fleet.power.services import ReplicaLoad, ServiceLoad
 from sim.engine.fleet.rows import Rows
-from sim.engine.gang import Gang
+from sim.engine.machines.gang import Gang
 from sim.engine.serving.service import ServingService
 
 if TYPE_CHECKING:
-    from sim.engine.campaign import Campaign
     from sim.engine.fleet.power.loads import Load
     from sim.engine.fleet.power.plan import PowerPlan
-    from sim.engine.queue import Queue
-    from sim.engine.training import TrainingJob
+    from sim.engine.queueing.queue import Queue
+    from sim.engine.training.campaign import Campaign
+    from sim.engine.training.job import TrainingJob
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.draws import Share
 from sim.engine.fleet.power.loads import Asked, Traits
-from sim.engine.gang import Gang
+from sim.engine.machines.gang import Gang
+from sim.engine.metering.draws import Share
 from sim.engine.serving.power import whole_w
 from sim.engine.serving.replicas import ServingReplica
 from sim.engine.serving.service import ServingService
 
 if TYPE_CHECKING:
-    from sim.engine.queue import Queue
-    from sim.engine.replica import Replica
+    from sim.engine.queueing.queue import Queue
+    from sim.engine.queueing.replica import Replica
 
 
 class ServiceLoad:

@@ -1,6 +1,6 @@
 """What a domain would draw if its loads were asked for less: the forecast by which its ladder is climbed.
 
-It is what meters would book (``engine.draws.node_draws``) once all have done what they are asked. On a GPU that is
+It is what meters would book (``metering.draws.node_draws``) once all have done what they are asked. On a GPU that is
 shared that depends on who else works on it, by the law by which it is shared; on one that is cut, free instances beside
 one in use are clocked up with it.
 """
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.draws import CLOCKED_UP
 from sim.engine.fleet.power.jobs import RowLoad
 from sim.engine.fleet.power.ladder import Setting
 from sim.engine.fleet.power.live import Live
 from sim.engine.fleet.power.loads import Load
 from sim.engine.fleet.sharers import tenant
-from sim.engine.gang import Gang
-from sim.profiles.gpu_parts import SharedGPU, Tenant
+from sim.engine.machines.gang import Gang
+from sim.engine.metering.draws import CLOCKED_UP
+from sim.profiles.shared_gpu.tenants import SharedGPU, Tenant
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

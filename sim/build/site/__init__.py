@@ -1,0 +1,1 @@
+"""What stands around the machines as written: grid, weather, building and what is generated or stored on site."""

@@ -1,0 +1,1 @@
+"""Machines and who holds them: nodes, gangs of slots, images, users' devices, and what breaks."""

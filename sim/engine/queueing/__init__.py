@@ -1,0 +1,1 @@
+"""Services without tokens: equal replicas behind one queue, how many there are, and relays between services."""

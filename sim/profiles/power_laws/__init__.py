@@ -1,0 +1,1 @@
+"""Watts, clocks and seconds of devices by their work: pure functions, whatever a profile's numbers."""
