@@ -11,8 +11,8 @@ import pytest
 import sim
 from sim.errors import InputError
 from sim.profiles.catalog import Catalog
-from sim.profiles.collectives import collective_runs
-from sim.profiles.model import shape
+from sim.profiles.iteration.collectives import collective_runs
+from sim.profiles.language_models.model import shape
 from sim.results.results import Results
 from tests.iterations import H100, PLAIN, layout
 from tests.test_large_batches import WIDE

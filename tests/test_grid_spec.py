@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.build.grid import OPEN_ENDED_NS, described, ewif_signal, grid_series
+from sim.build.site.grid import OPEN_ENDED_NS, described, ewif_signal, grid_series
 from sim.documents import from_mapping
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns

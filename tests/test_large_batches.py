@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.build import iteration_costs
+from sim.build.serving import iteration_costs
 
 WIDE: dict[str, Any] = {
     "name": "experts over sixteen GPUs",

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.build.deployment import Deployment
+from sim.build.serving.deployment import Deployment
 from sim.loading.scenario import load_scenario
-from sim.profiles.capped_step import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
-from sim.profiles.step import DECODES, ENERGY, PROMPTS
+from sim.profiles.iteration.capped import CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.iteration.cost import DECODES, ENERGY, PROMPTS
 from tests.board_power import limit_w, sending_w, watts
 
 ROUNDING = 1e-3

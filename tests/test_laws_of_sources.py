@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim.accounting.metrics import job_metrics
-from sim.build.onsite import onsite_plan
-from sim.build.weather import weather_series
+from sim.build.site.onsite import onsite_plan
+from sim.build.site.weather import weather_series
 from sim.errors import InputError
 from sim.instants import epoch_ns
 from sim.onsite import loop, pv, thresholds

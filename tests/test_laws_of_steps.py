@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sim.profiles.architecture import Transformer
 from sim.profiles.catalog import Catalog
+from sim.profiles.language_models.architecture import Transformer
 from sim.training.activations import LOGIT_WORDS, activation_bytes
 from sim.training.collectives import cost
 from sim.training.compute import kernels

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import sim
-from sim.build.typical import Attended
+from sim.build.serving.typical import Attended
 from sim.loading.scenario import load_scenario
-from sim.profiles.step import BOTH, DECODES, PROMPTS
+from sim.profiles.iteration.cost import BOTH, DECODES, PROMPTS
 from tests.board_power import watts
 from tests.test_serving_service import changed, served
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.build.conventions import convention_profile, given_problems, sides
-from sim.build.plates import standing
+from sim.build.accounts.conventions import convention_profile, given_problems, sides
 from sim.build.resolved import Resolved
+from sim.build.site.plates import standing
 from sim.checks.named_profiles import faults
 from sim.documents import KeyPath
 from sim.errors import InputError

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sim.build.grid import ewif_signal, grid_series
 from sim.build.resolved import Resolved
-from sim.build.site.grid import ewif_signal, grid_series, mixed_bases
+from sim.build.site.grid import ewif_signal, grid_series
 from sim.build.site.weather import sky, weather_series
 from sim.checks.named_profiles import faults
 from sim.checks.serving import files as serving_files

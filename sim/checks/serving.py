@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.build import typical
-from sim.build.feasibility import objections
-from sim.build.host_times import reference_cpu
 from sim.build.resolved import Resolved
+from sim.build.serving import typical
 from sim.build.serving.feasibility import objections
 from sim.build.serving.host_times import reference_cpu
 from sim.build.serving.step_table import read_step_table

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from sim.build.plates import standing
+from sim.build.site.plates import standing
 from sim.paths import joined
 
 if TYPE_CHECKING:

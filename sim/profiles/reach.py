@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sim.profiles.hardware import Generation, GPUProfile, Precision
+    from sim.profiles.machines.gpu import Generation, GPUProfile, Precision
 
 OTHER_KERNELS: frozenset[Generation] = frozenset({"cdna2", "cdna3", "cdna4"})
 """Generations that no stack was fitted to."""

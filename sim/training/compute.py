@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.profiles.hardware import GPUProfile, Precision
-from sim.profiles.kernel_time import Machine, ProductLaw, product_time
+from sim.profiles.kernels.time import Machine, ProductLaw, product_time
+from sim.profiles.machines.gpu import GPUProfile, Precision
 from sim.profiles.reach import product_rate, stream_rate
 from sim.training.stack import REFERENCE_FLOP_PER_J, TrainingStack
 from sim.training.terms import Recipe, TrainingPrecision

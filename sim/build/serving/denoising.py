@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from sim.build.serving.host_times import slowdown_of
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.denoiser import UNet
-from sim.profiles.denoiser_layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
-from sim.profiles.denoiser_time import Arithmetic, Cost, Reached, cost, under_limit
-from sim.profiles.hardware import GPUProfile, clock_curve
-from sim.profiles.kernel_time import Machine
+from sim.profiles.denoisers.layers import Launched, Product, decoder, sampled, text_encoder, transformer, unet
+from sim.profiles.denoisers.network import UNet
+from sim.profiles.denoisers.time import Arithmetic, Cost, Reached, cost, under_limit
+from sim.profiles.kernels.time import Machine
+from sim.profiles.machines.board_power import clocked_up_w, cores_active_w, mean_w
+from sim.profiles.machines.gpu import GPUProfile, clock_curve
 from sim.profiles.reach import product_rate, stream_rate
 from sim.units import NS_PER_S, SECONDS_PER_NS
 

@@ -23,11 +23,15 @@ from sim.build.serving.number_formats import ARITHMETIC, BITS, OPERAND_BYTES
 from sim.kinds import builder
 from sim.later import later
 from sim.profiles.catalog import Catalog
-from sim.profiles.hardware import GPUProfile, Precision, clock_curve
-from sim.profiles.kv import Blocks, Kept, blocks, kept
-from sim.profiles.layers import Layers, layers_of
-from sim.profiles.model import Architecture, ModelShape, shape, with_index_keys
-from sim.profiles.node import NodeProfile, link_of
+from sim.profiles.iteration.cost import Floats, IterationCost, Known
+from sim.profiles.iteration.kv import Blocks, Kept, blocks, kept
+from sim.profiles.iteration.terms import Device, Layout, Stack, Terms
+from sim.profiles.iteration.terms import Precision as Bytes
+from sim.profiles.kernels.aligned_experts import Aligned
+from sim.profiles.language_models.layers import Layers, layers_of
+from sim.profiles.language_models.model import Architecture, ModelShape, shape, with_index_keys
+from sim.profiles.machines.gpu import GPUProfile, Precision, clock_curve
+from sim.profiles.machines.node import NodeProfile, link_of
 from sim.profiles.reach import product_rate, stream_rate
 from sim.profiles.sourced import Sourced
 from sim.profiles.stacks.serving import StackProfile

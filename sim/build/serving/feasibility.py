@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.later import later
-from sim.profiles.hardware import clock_curve
+from sim.profiles.machines.gpu import clock_curve
 from sim.units import SECONDS_PER_HOUR, SECONDS_PER_NS
 
 with later():

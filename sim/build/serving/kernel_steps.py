@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from sim.build import typical
+from sim.build.serving import typical
 from sim.errors import InputError
 from sim.later import later
 from sim.memo import last_kept

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.build.deployment import Stepping
-from sim.build.step_table import read_step_table
-from sim.build.typical import Attended
+from sim.build.serving.deployment import Stepping
+from sim.build.serving.step_table import read_step_table
+from sim.build.serving.typical import Attended
 from sim.later import later
-from sim.profiles.step import COMPUTE, ENERGY, Floats, IterationCost
+from sim.profiles.iteration.cost import COMPUTE, ENERGY, Floats, IterationCost
 from sim.spec.steps import KernelSteps, MeasuredSteps, Roofline
 
 with later():

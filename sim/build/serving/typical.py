@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.later import later
-from sim.profiles.capped_step import BLOCK, CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
+from sim.profiles.iteration.capped import BLOCK, CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
 
 with later():
     from sim.spec.requests import SeparateLengths
 
 if TYPE_CHECKING:
-    from sim.build.deployment import Deployment
+    from sim.build.serving.deployment import Deployment
     from sim.spec.requests import Lengths
     from sim.spec.steps import TypicalLengths
 
