@@ -80,6 +80,7 @@ prompts are told better, and large batches of reasoning on B200 worse.
 Hashed anew since bytes of a product of a single row take less (``step_energy.UNTILED``, told by measured kernels):
 judged rows have eight sequences and more, and of prompts' iterations only the output head is of one row. Hashed anew
 since ranks may send tokens to the GPUs of their experts alone, where a deployment asks for it: no judged row does.
+And as the files have other paths.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ FILES = (
     "benchmarks/accuracy/whole_run.py",
 )
 """The cost of an iteration, and what whole servers are fitted with."""
-FROZEN = ("2026-12-01 05:53 UTC", "f4bedbb1f659")
+FROZEN = ("2026-12-01 06:16 UTC", "9b816c915d58")
 
 
 def form(files: tuple[str, ...] = FILES) -> str:
