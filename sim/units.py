@@ -234,8 +234,8 @@ def parse_price(value: object, dimension: str = "energy price") -> tuple[float, 
 
     Negative prices of energy are real and allowed. Raises ``QuantityError`` for anything that is no price.
 
-    >>> parse_price("50 EUR/t CO2e", "carbon price")
-    (5e-05, 'EUR')
+    >>> parse_price("500 EUR/kg CO2e", "carbon price")
+    (0.5, 'EUR')
     """
     per = {"energy price": "J", "data price": "B", "carbon price": "g"}[dimension]
     if dimension == "carbon price":

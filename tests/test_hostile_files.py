@@ -352,6 +352,7 @@ ALLOWED = {
     "study/packed.py": "bytes whose hash was checked before",
     "study/sweep/again.py": "bytes whose hash was checked before; rows that this process has just written",
     "study/sweep/run.py": "inputs that were read and checked before, to send them along",
+    "study/sweep/tables.py": "the schema of a part, in a folder found to be the study's own",
     "study/sweep/tasks.py": "inputs that came along; this process's own memory in /proc",
     # read by their own guarded ways, or on their way to the common ones
     "signals/csv_table.py": "regular lines up to a limit; csv.Error is caught",

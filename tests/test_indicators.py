@@ -21,7 +21,8 @@ def account(reused_kwh: float | None = None, **kwh: float) -> SiteAccount:
     """Of one site, by bins; what is not named is not modelled."""
     bins = {name: np.array([0.25, 0.75]) * value * J_PER_KWH for name, value in kwh.items()}
     reused = np.array([0.5, 0.5]) * reused_kwh * J_PER_KWH if reused_kwh is not None else None
-    told = {"stock": None, "reused_j": reused, "renewable_j": None, "carbon_free_j": None, **bins}
+    drawn = np.array([0.25, 0.75]) * J_PER_KWH
+    told = {"stock": None, "facility_j": drawn, "reused_j": reused, "renewable_j": None, "carbon_free_j": None, **bins}
     return cast(SiteAccount, SimpleNamespace(**told))
 
 

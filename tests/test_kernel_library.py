@@ -118,7 +118,7 @@ def test_a_kernel_is_made_from_its_code_and_from_where_its_constants_come() -> N
     folder = loading.PACKAGE / "engine"
     coded = {path.relative_to(loading.PACKAGE).as_posix() for path in folder.glob("*/kernel/*.py")}
     assert {name for name in coded if not name.endswith("__init__.py")} <= serving | fleet
-    assert {"units.py", "engine/draws.py", "workload/allocations.py"} <= books
+    assert {"units.py", "engine/metering/draws.py", "workload/allocations.py"} <= books
     assert "engine/fleet/request.py" in fleet
     assert "workload/routers.py" in serving
     assert {

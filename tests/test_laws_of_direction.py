@@ -30,6 +30,7 @@ MOVES: dict[str, tuple[float, dict[str, int]]] = {
     "wue": (1.2, {"water_l.onsite": UP}),
     "ewif": (1.2, {"water_l.offsite": UP}),
     "price": (1.2, {"cost.energy": UP}),
+    "carbon_price.price": (1.2, {"cost.carbon": UP, "cost.total": UP}),
     "cop": (1.1, {"energy_kwh.facility": DOWN}),
     "fan_power": (1.2, {"energy_kwh.facility": UP}),
     "pump_power": (1.2, {"energy_kwh.facility": UP}),
@@ -70,8 +71,10 @@ def changed(name: str, field: str, factor: float) -> Iterator[tuple[str, Any]]:
     scenario = json.loads(json.dumps(ran(name).scenario))
     for path, written in leaves({part: scenario[part] for part in ("site", "sites", "accounting") if part in scenario}):
         value = times(written, factor)
-        if path[-1] == field and value is not None:
-            yield ".".join(str(key) for key in path), copy.deepcopy(value)
+        dotted = ".".join(str(key) for key in path)
+        own = "carbon_price.price" if dotted.endswith("carbon_price.price") else path[-1]
+        if own == field and value is not None:
+            yield dotted, copy.deepcopy(value)
 
 
 @pytest.mark.parametrize("field", sorted(MOVES))

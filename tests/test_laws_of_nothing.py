@@ -34,7 +34,7 @@ def moved(name: str, other: dict[str, Any]) -> list[Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_site_without_machines_adds_nothing(name: str) -> None:
-    """But the accounts by site, which one site alone does not have."""
+    """But the accounts by site, which one site alone does not have, and where a field of a site is written."""
     other = resolved(name)
     site = other.pop("site")
     here = site.pop("name", "here")
@@ -42,7 +42,8 @@ def test_a_site_without_machines_adds_nothing(name: str) -> None:
     other["sites"] = {here: site, "nowhere": elsewhere}
     for pool in other["cluster"]["nodes"]:
         pool["site"] = here
-    assert moved(name, other) == []
+    told = [(where, one.replace("site.", "sites.NAME."), two) for where, one, two in moved(name, other)]
+    assert [one for one in told if not (one[0].startswith("boundary.not_modelled") and one[1] == one[2])] == []
 
 
 @pytest.mark.parametrize("name", SLOWED)

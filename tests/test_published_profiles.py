@@ -24,6 +24,7 @@ OF_THE_PAPER = {
     "a2-megagpu-16g-like": "the kg of a server, as an end of a range",
     "intel-xeon-e5-2630v3": "watts at rest, an input beside those at work",
     "titan-x-workstation": "memory and its watts at rest, as its processor's",
+    "nvidia-h100-sxm-94gb": "floor and slope of its clock, told by clocks that are shown and not judged",
     "upmem-pim-dimm-8gb": "what a module has: operations, memory, bandwidth",
     "mono-forward": "used in an estimate that is not judged",
     "mixed-precision-desktop": "used in an estimate that is not judged",

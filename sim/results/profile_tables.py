@@ -181,7 +181,6 @@ def profile_tables(profile: Profile) -> RenderableType:
     if isinstance(profile, ConventionProfile):
         return convention_table(profile)
     table = plain_table("number", "value", "known as", "source")
-    table.columns[0].no_wrap = True
     notes: list[str] = []
     widest = 0  # of the values, which are not cut short in a narrow terminal
     for path, sourced in numbers_of(profile):
