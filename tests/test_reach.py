@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sim.profiles.catalog import Catalog
-from sim.profiles.reach import OTHER_KERNELS, product_rate, stream_rate
+from sim.profiles.machines.reach import OTHER_KERNELS, product_rate, stream_rate
 
 CATALOG = Catalog()
 CHIPS = {

@@ -245,7 +245,7 @@ def compare(
     if len(folders) < 2:
         raise InputError.one("compare", "needs two or more folders of finished runs")
     first, *others = [read(folder) for folder in folders]
-    comparison = Comparison.of(first, others)
+    comparison = Comparison.of(first, others, [*map(str, folders)])
     if as_json:
         sys.stdout.write(to_json(comparison.as_dict()))
         return

@@ -45,7 +45,7 @@ class Many:
             tuple(runs),
             tuple(folders),
             tuple(f"{at}. {name}" for at, name in enumerate(names, 1)),
-            Comparison.of(runs[0], runs[1:]),
+            Comparison.of(runs[0], runs[1:], names),
             basis([run.summary for run in runs]),
         )
 

@@ -147,10 +147,11 @@ class Comparison:
     unlike_carbon: str = ""
 
     @classmethod
-    def of(cls, first: Results, others: Sequence[Results]) -> Comparison:
-        """Compares each of ``others`` (at least one) with ``first``."""
+    def of(cls, first: Results, others: Sequence[Results], called: Sequence[str] = ()) -> Comparison:
+        """Compares each of ``others`` (at least one) with ``first``; ``called`` names all runs where their scenarios'
+        names do not tell them apart (by their folders, say)."""
         runs = (first, *others)
-        called = [str(run.scenario["name"]) for run in runs]
+        called = called or [str(run.scenario["name"]) for run in runs]
         if len({*called}) < len(called):
             called = [f"{i}. {name}" for i, name in enumerate(called, 1)]
         mixed = mixed_among({name: run.scenario for name, run in zip(called, runs, strict=True)}, Catalog())

@@ -17,7 +17,7 @@ import numpy as np
 
 from sim.profiles.kernels.time import Machine, ProductLaw, product_time
 from sim.profiles.machines.gpu import GPUProfile, Precision
-from sim.profiles.reach import product_rate, stream_rate
+from sim.profiles.machines.reach import product_rate, stream_rate
 from sim.training.stack import REFERENCE_FLOP_PER_J, TrainingStack
 from sim.training.terms import Recipe, TrainingPrecision
 from sim.training.work import Floats, Work

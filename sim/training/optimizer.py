@@ -9,7 +9,7 @@ section 4); offloaded parameters come up for every layer's forward and backward 
 from __future__ import annotations
 
 from sim.profiles.machines.gpu import GPUProfile
-from sim.profiles.reach import stream_rate
+from sim.profiles.machines.reach import stream_rate
 from sim.training.parameters import Held
 from sim.training.ranks import sharers
 from sim.training.stack import TrainingStack

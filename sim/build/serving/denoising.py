@@ -13,7 +13,7 @@ from sim.profiles.denoisers.time import Arithmetic, Cost, Reached, cost, under_l
 from sim.profiles.kernels.time import Machine
 from sim.profiles.machines.board_power import clocked_up_w, cores_active_w, mean_w
 from sim.profiles.machines.gpu import GPUProfile, clock_curve
-from sim.profiles.reach import product_rate, stream_rate
+from sim.profiles.machines.reach import product_rate, stream_rate
 from sim.units import NS_PER_S, SECONDS_PER_NS
 
 with later():

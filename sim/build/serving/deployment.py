@@ -32,7 +32,7 @@ from sim.profiles.language_models.layers import Layers, layers_of
 from sim.profiles.language_models.model import Architecture, ModelShape, shape, with_index_keys
 from sim.profiles.machines.gpu import GPUProfile, Precision, clock_curve
 from sim.profiles.machines.node import NodeProfile, link_of
-from sim.profiles.reach import product_rate, stream_rate
+from sim.profiles.machines.reach import product_rate, stream_rate
 from sim.profiles.sourced import Sourced
 from sim.profiles.stacks.serving import StackProfile
 from sim.spec.serving import Replicas, Serving

@@ -94,7 +94,7 @@ class Memory(Spec):
     ``capacity`` is the board's name ("80 GB"), which its embodied carbon goes by. ``usable`` is what the driver reports
     and programs can hold: an "80 GB" H100 has 81,559 MiB = 85.5e9 B, a "24 GB" L4 24.2e9 B, since error correction
     takes its part. Without ``usable``, deployments are sized by ``capacity``, and say so where they do not fit.
-    ``sustained`` is what long streams were measured to reach; ``sim.profiles.reach`` says whom it bounds.
+    ``sustained`` is what long streams were measured to reach; ``sim.profiles.machines.reach`` says whom it bounds.
     """
 
     capacity: SourcedBytes
