@@ -198,6 +198,35 @@ def _remedy(models: list[type[BaseModel]], field: str) -> str:
     return f", {' or '.join([*plain, *([f'a mapping{_holds(held)}'] if held else [])])}" if plain or held else ""
 
 
+MOST_DEEP, MOST_PLACES = 4, 2
+
+
+@cache
+def _places(annotation: Any, first: str | int | None, word: str | int) -> tuple[KeyPath, ...]:
+    """The shallowest fields of a name, all of them below the key ``first`` if there is one. Lists and names of one's
+    own are not looked into."""
+    level: list[tuple[KeyPath, list[Any]]] = [((), _members(annotation))]
+    for _ in range(MOST_DEEP):
+        deeper: dict[KeyPath, list[Any]] = {}
+        for at, members in level:
+            for name, info in ((n, i) for model in members if _is_model(model) for n, i in model.model_fields.items()):
+                if at or first in (None, name):
+                    deeper.setdefault((*at, name), []).extend(_members(info.annotation))
+        found = tuple(path for path in deeper if path[-1] == word)
+        if found:
+            return found
+        level = list(deeper.items())
+    return ()
+
+
+def _elsewhere(annotation: Any, root: KeyPath, path: KeyPath) -> str:
+    """``"; that is 'site.water.wue'"``: where a name that is not known here stands under the same key, or anywhere if
+    it was written at the top; nothing where it stands nowhere."""
+    found = _places(annotation, path[0] if len(path) > 1 else None, path[-1])[:MOST_PLACES]
+    places = " or ".join(f"'{'.'.join(map(str, (*root, *one)))}'" for one in found)
+    return f"; that is {places}" if places else ""
+
+
 _PLAIN = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -274,15 +303,16 @@ def _told_by(error: ErrorDetails) -> str:
 
 
 def _message(
-    error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], here: list[type[BaseModel]], given: Any
+    error: ErrorDetails, path: KeyPath, outer: list[type[BaseModel]], here: list[type[BaseModel]], elsewhere: str
 ) -> str:
+    given = error["input"]
     kind = error["type"]
     context = error.get("ctx", {})
     if kind == "missing":
         return f"required{_remedy(outer, str(path[-1]))}"
     if kind == "extra_forbidden":
         fields = sorted({name for model in outer for name in model.model_fields})
-        return f"unknown name '{path[-1]}'{nearest(path[-1], fields)}  (allowed: {', '.join(fields)})"
+        return f"unknown name '{path[-1]}'{elsewhere or nearest(path[-1], fields)}  (allowed: {', '.join(fields)})"
     if kind == "union_tag_invalid":
         allowed = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
         return f"unknown '{context['tag']}'{nearest(context['tag'], allowed)}  ({', '.join(allowed)})"
@@ -334,7 +364,8 @@ def _problems(annotation: Any, document: Document, root: KeyPath, error: Validat
         else:
             below = detail.get("ctx", {}).get(BELOW)
             place = path = (*path, *below) if below is not None else path
-        message = _message(detail, path, outer or here, here, detail["input"])
+        elsewhere = _elsewhere(annotation, root, path) if detail["type"] == "extra_forbidden" else ""
+        message = _message(detail, path, outer or here, here, elsewhere)
         problems.setdefault((path, message), document.problem((*root, *place), message))
     return list(problems.values())
 
