@@ -141,10 +141,16 @@ class Deployment:
             2.0 * self.draft.parameters / (r.tensor_parallel * r.pipeline_parallel) if self.draft is not None else 0.0
         )
 
+    def usable_bytes_per_gpu(self) -> float:
+        """B of one GPU that the stack gives to weights and cache: its share, less what libraries of collectives keep
+        where there are several."""
+        usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
+        kept = self.stack.group_reserve if self.replicas.gpus > 1 else None
+        return self.gpu.memory.held_bytes * usable - (float(kept.value) if kept is not None else 0.0)
+
     def kv_bytes_per_gpu(self) -> float:
         """B of one GPU that are left for the KV cache; negative where the weights alone do not fit."""
-        usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
-        return self.gpu.memory.held_bytes * usable - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
+        return self.usable_bytes_per_gpu() - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
 
     def kept(self) -> Kept:
         """What a tensor-parallel group keeps of a sequence; of a draft model's, as if it had no window."""

@@ -140,15 +140,15 @@ def _misfit(deployment: Deployment) -> str | None:
     memory = deployment.gpu.memory
     capacity = memory.held_bytes / gigabyte
     by = "as its driver reports" if memory.usable is not None else "by name: its profile has no memory.usable"
-    usable = float(deployment.stack.gpu_memory_utilization.value) - float(deployment.stack.activation_reserve.value)
+    usable = deployment.usable_bytes_per_gpu() / gigabyte
     drafts = deployment.draft_bytes_per_gpu() / gigabyte
     beside = f" and the draft model {drafts:.1f} GB" if drafts else ""
     blocks = max(0, int(tokens // deployment.spec.batching.block_tokens))
-    left = f"{capacity * usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
+    left = f"{usable - per_gpu - drafts:.1f} GB for the KV cache, {blocks} blocks"
     bits, gpus = deployment.spec.precision.weights, f"{r.gpus} GPU" if r.gpus == 1 else f"{r.gpus} GPUs"
     return (
         f"does not fit: {deployment.model.parameters / 1e9:.4g} B parameters in {bits} over {gpus} are "
         f"{per_gpu:.1f} GB each{beside}; '{deployment.gpu.name}' has {capacity:.1f} GB ({by}), of which the stack "
-        f"takes {100 * usable:.0f} % = {capacity * usable:.1f} GB, which leaves {left}; "
+        f"takes {100 * usable / capacity:.0f} % = {usable:.1f} GB, which leaves {left}; "
         f"use more GPUs a replica or fewer bits a weight"
     )

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.profiles.kernels.aligned_experts import Aligned
 from sim.profiles.machines.gpu import Generation
-from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedDuration
+from sim.profiles.sourced import Profile, Sourced, SourcedByteRate, SourcedBytes, SourcedDuration
 from sim.quantities import PositiveFraction
 from sim.validation import LONGEST_NAME, Spec
 
@@ -107,6 +107,7 @@ class StackProfile(Profile):
     swap_bandwidth: SourcedByteRate
     gpu_memory_utilization: SourcedFraction
     activation_reserve: SourcedFraction
+    group_reserve: SourcedBytes | None = None
     expert_layer: SourcedDuration | None = None
     launch: SourcedDuration | None = None
     graph_tokens: Sourced[Annotated[int, Field(ge=0, le=10**9, strict=True)]] | None = None
