@@ -328,3 +328,15 @@ else:
     subprocess.run([sys.executable, "-c", code, "first"], cwd=ROOT, check=True)
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["None", "False"]
+
+
+def test_the_map_names_every_room_and_every_module_of_the_ground() -> None:
+    """What stands in ``sim/`` itself, and the parts of the meters, in the table of layers."""
+    rows = [
+        line for line in (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines() if "| " in line
+    ]
+    here = [path for path in (ROOT / "sim").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    parts = [path for path in (ROOT / "sim" / "measure").iterdir() if (path / "__init__.py").is_file()]
+    for path in [*here, *parts]:
+        name = path.relative_to(ROOT).as_posix() + ("/" if path.is_dir() else "")
+        assert any(f"`{name}`" in row for row in rows), name
