@@ -71,13 +71,23 @@ def test_attention_to_chosen_tokens_is_full_attention_as_long_as_all_are_chosen(
     whole = shape(CATALOG.model("deepseek-v3").architecture)
     reached = min(context, sparse.window)
     read, all_read = sparse.kv_values_per_token_windowed * reached, whole.kv_values_per_token_full * context
-    pairs, all_pairs = sparse.attention_flop_windowed * reached, whole.attention_flop_full * context
+    pairs = sparse.attention_flop_windowed * reached
+    all_pairs = (whole.attention_flop_full + whole.absorbed_flop_full) * context  # as it decodes
     if context <= 2048:
         assert (read, pairs) == (all_read, all_pairs)
     else:
         assert read * context == all_read * 2048
         assert pairs * context == all_pairs * 2048
     assert sparse.keeps_all
+
+
+def test_latent_attention_computes_prompts_by_heads_and_decodes_in_the_latent_space() -> None:
+    """DeepSeek-V2, arXiv:2405.04434, section 2.1: a head's keys have 128 + 64 dimensions and its values 128; absorbed,
+    both are of the latent's 512, and the 64 stay."""
+    found = shape(CATALOG.model("deepseek-v3").architecture)
+    assert found.attention_flop_full == 61 * 128 * 2 * (192 + 128)
+    assert found.attention_flop_full + found.absorbed_flop_full == 61 * 128 * 2 * (2 * 512 + 64)
+    assert shape(CATALOG.model("qwen3-8b").architecture).absorbed_flop_full == 0
 
 
 def test_an_indexer_is_cheap_beside_the_attention_it_saves() -> None:

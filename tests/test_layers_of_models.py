@@ -25,11 +25,12 @@ def test_kernels_multiply_the_weights_of_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_kernels_attend_to_what_the_model_does(name: str) -> None:
-    """FLOP of a pair, full and within windows."""
+    """FLOP of a pair as sequences decode, full and within windows."""
     architecture = Catalog().model(name).architecture
     whole = shape(architecture)
     scored = sum(part.layers * part.pair_flop // 2 for part in layers_of(architecture).indexers)  # in 8 bits
-    for windowed, expected in ((False, whole.attention_flop_full - scored), (True, whole.attention_flop_windowed)):
+    decoding = whole.attention_flop_full + whole.absorbed_flop_full - scored
+    for windowed, expected in ((False, decoding), (True, whole.attention_flop_windowed)):
         parts = [part for part in layers_of(architecture).attentions if bool(part.window) == windowed]
         assert sum(2 * p.layers * p.heads * (p.head_dim + p.value_dim) for p in parts) == expected
 

@@ -43,5 +43,5 @@ def test_sparse_attention_reads_little_of_a_long_context() -> None:
     assert sparse[MEMORY, WINDOW_READ] == pytest.approx(whole[MEMORY, READ])
     context = 100_000
     assert 2048 * sparse[MEMORY, WINDOW_READ] < 0.03 * context * whole[MEMORY, READ]
-    assert sparse[COMPUTE, PAIR] < 0.03 * whole[COMPUTE, PAIR]
+    assert sparse[COMPUTE, PAIR] < 0.03 * (whole[COMPUTE, PAIR] + whole[COMPUTE, READ])  # of a token that decodes
     assert np.isfinite(sparse).all()

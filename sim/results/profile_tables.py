@@ -129,7 +129,11 @@ def model_table(profile: ModelProfile) -> RenderableType:
     counts = (
         ("parameters", f"{known.parameters:,}"),
         ("active for a token", f"{known.active_parameters:,}"),
-        ("FLOP of a token", f"{known.matmul_flop_per_token:.4g} and {known.attention_flop_full:,} a context token"),
+        (
+            "FLOP of a token",
+            f"{known.matmul_flop_per_token:.4g} and "
+            f"{known.attention_flop_full + known.absorbed_flop_full:,} a context token",
+        ),
         ("KV cache of a token, 16 bits", _model_figures(profile)[2]),
         *_kept_figures(known),
         ("published in", profile.native_precision),

@@ -141,7 +141,7 @@ def iteration_cost(
     small_s = small_s * np.sqrt(np.minimum(1.0, tokens / layout.data / device.multiprocessors)) + quantising
     waiting_j = idle_s * device.waiting_w + small_s * device.active_w
     between = Work.of(0.0, 0.0, idle_s + hop_s, Joules(0.0 * links, 0.0 * links, waiting_j, hop_j / gpus))
-    slopes = _slopes(terms, block_tokens)
+    slopes = _slopes(terms, block_tokens, guesses)
     cost = capped_cost(device, kernels.plus(between), slopes, decoding)
     table, energy = cost.table[:2].copy(), gpus * cost.table[2]
 
@@ -300,7 +300,7 @@ def _late(stack: Stack, sequences: Floats, work_s: Floats) -> Floats:
     return np.asarray(stack.ahead * np.maximum(stack.sequence_s * sequences - work_s, 0.0))
 
 
-def _slopes(terms: Terms, block_tokens: int) -> Work:
+def _slopes(terms: Terms, block_tokens: int, guesses: int) -> Work:
     """Of one GPU, for a pair, a read, the same within a window, a sequence, a swapped block, a chunk."""
     layers, model, device = terms.layers, terms.model, terms.device
     stack, layout, precision = terms.stack, terms.layout, terms.precision
@@ -334,6 +334,10 @@ def _slopes(terms: Terms, block_tokens: int) -> Work:
         # Attention is a kernel for as long as it reads; what pairs cost is on top of that.
         of["pairs"][place] = flop / (device.peak16_flop_per_s * attention)
         kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
+    # A sequence that decodes has as many reads as each of its tokens has pairs.
+    absorbed = model.absorbed_flop_full * (1.0 + guesses) / gpus
+    of["pairs"][READ] = absorbed / (device.peak16_flop_per_s * attention)
+    kernel(READ, 0.0 * absorbed, flop_j=absorbed * device.joule16_per_flop)
     for place, byte in moved.items():
         of["reads"][place] = byte / (device.byte_per_s * context)
         kernel(place, of["reads"][place], byte=byte)

@@ -70,6 +70,7 @@ class ModelShape:
     matmul_flop_per_token: int
     attention_flop_full: int
     attention_flop_windowed: int
+    absorbed_flop_full: int = 0
     state_values: int = 0
     chunked: bool = False
     keeps_all: bool = False
@@ -88,8 +89,18 @@ def shape(architecture: Transformer | ParameterCounts) -> ModelShape:
     raise TypeError(f"{architecture} is no architecture")
 
 
+def _absorbed_flop(a: Transformer) -> int:
+    """FLOP of a pair of latent attention in the absorbed form, beyond those of the expanded one: in the first each
+    head's query and output live in the latent space, as engines decode; in the second keys and values of the heads are
+    multiplied out before, as prompts are computed (DeepSeek-V2, arXiv:2405.04434, section 2.1; vLLM, MLACommonImpl)."""
+    if a.latent is None:
+        return 0
+    m = a.latent
+    return 2 * a.heads * (2 * m.kv_lora_rank - m.nope_head_dim - m.v_head_dim)
+
+
 def _attention(a: Transformer) -> tuple[int, int, int, int]:
-    """Sizes of a layer: weights multiplied, other parameters, KV values of a token, FLOP of a pair."""
+    """Sizes of a layer: weights multiplied, other parameters, KV values of a token, FLOP of a prompt's pair."""
     if a.latent is not None:
         m = a.latent
         head = m.nope_head_dim + m.rope_head_dim
@@ -97,8 +108,7 @@ def _attention(a: Transformer) -> tuple[int, int, int, int]:
         weights = queries * a.heads * head + (a.hidden * m.q_lora_rank if m.q_lora_rank is not None else 0)
         weights += a.hidden * (m.kv_lora_rank + m.rope_head_dim)
         weights += m.kv_lora_rank * a.heads * (m.nope_head_dim + m.v_head_dim) + a.heads * m.v_head_dim * a.hidden
-        # Decoding in the absorbed form: each head's query and output live in the latent space.
-        flop = 2 * a.heads * (2 * m.kv_lora_rank + m.rope_head_dim)
+        flop = 2 * a.heads * (head + m.v_head_dim)
         return weights, (m.q_lora_rank or 0) + m.kv_lora_rank, m.kv_lora_rank + m.rope_head_dim, flop
     q, kv = a.heads * a.head_dim, a.kv_heads * a.head_dim
     weights = (3 if a.gated_attention else 2) * a.hidden * q + 2 * a.hidden * kv
@@ -175,6 +185,7 @@ def _(a: Transformer) -> ModelShape:
         matmul_flop_per_token=2 * (multiplied + moe_layers * per_token * expert_weights),
         attention_flop_full=full * pair_flop,
         attention_flop_windowed=windowed * pair_flop,
+        absorbed_flop_full=full * _absorbed_flop(a),
         chunked=a.chunked_attention is not None,
         expert_matrices=matrices,
     )
@@ -192,7 +203,8 @@ def _with_indexer(found: ModelShape, index: Indexer | None) -> ModelShape:
         kv_values_per_token_full=0,
         kv_values_per_token_windowed=found.kv_values_per_token_full,
         attention_flop_full=index.layers * index.pair_flop // 2,  # in 8 bits
-        attention_flop_windowed=found.attention_flop_full,
+        attention_flop_windowed=found.attention_flop_full + found.absorbed_flop_full,  # prompts, too
+        absorbed_flop_full=0,
         index_bytes_per_token=index.layers * index.key_bytes,
     )
 
