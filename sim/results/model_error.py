@@ -51,7 +51,7 @@ class HeldOut:
 SERVED = "vLLM on H100 and B200: power, J/token, ITL"
 TOKEN_ENERGY = HeldOut(0.099, 0.3699, 0.9, "J per token", SERVED, "the family of models", "J per token", 1)
 TOKEN_ENERGY_ELSEWHERE = HeldOut(
-    0.113, 0.3640, 0.9, "J per token", SERVED, "all of B200", "J per token on another board", 1
+    0.114, 0.3640, 0.9, "J per token", SERVED, "all of B200", "J per token on another board", 1
 )
 STEP_RATE = HeldOut(
     0.141,
