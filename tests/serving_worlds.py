@@ -146,7 +146,9 @@ def step_costs(draw: st.DrawFn) -> StepCost:
         table[:, :, row] = fixed + each * n + rng.integers(0, 1000, (3, len(n)))
     table[:, :, plan.ENERGY] = rng.integers(0, 10**9) + rng.integers(0, 10**7) * n
     slopes = rng.integers(0, 3 << 22, (4, 7)) * rng.integers(0, 2, (4, 7))
-    return StepCost(table, slopes.astype(np.int64), draw(st.sampled_from([1, 1, 2, 3])))
+    return StepCost(
+        table, slopes.astype(np.int64), draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([0, 0, 1, 64]))
+    )
 
 
 @st.composite

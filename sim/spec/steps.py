@@ -23,7 +23,8 @@ class StepTime(Choice):
 
     family: ClassVar[str] = "step time"
     pads_ranks: ClassVar[bool] = True
-    """Whether data-parallel ranks are padded to the largest; a table of whole iterations says what it says."""
+    """Whether data-parallel ranks are padded to the largest, and tiles of attention filled up; a table of whole
+    iterations says what it says."""
 
     @property
     def files(self) -> tuple[tuple[KeyPath, str], ...]:

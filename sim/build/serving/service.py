@@ -11,6 +11,7 @@ import numpy as np
 
 from sim.build.power.caps import FiniteChanges, cap_at
 from sim.build.resolved import Resolved
+from sim.build.serving.attention import query_rows
 from sim.build.serving.deployment import Deployment
 from sim.build.serving.feasibility import LONGEST_PROMPT
 from sim.build.traffic.requests import Asked, request_source
@@ -182,7 +183,7 @@ class CostUnderCap:
     def __call__(self, cap_w: float) -> StepCost:
         """The cost, as the engine takes it."""
         cost = self.deployment.cost(cap_w, self.longest_prompt)
-        return StepCost.of(cost.table, cost.slope, self.deployment.ranks)
+        return StepCost.of(cost.table, cost.slope, self.deployment.ranks, query_rows(self.deployment))
 
 
 def _longest_prompt(spec: Serving, deployment: Deployment, source: RequestSource) -> int:

@@ -144,7 +144,7 @@ def lay_costs(memory: Memory, costs: Sequence[StepCost]) -> list[int]:
 
 
 def _lay_cost(memory: Memory, cost: StepCost, row: np.void) -> None:
-    row["ranks"] = cost.ranks
+    row["ranks"], row["query_rows"] = cost.ranks, cost.query_rows
     least = int(cost.table[:, 1:, TIMES].max(axis=2).min())
     memory.pool["least_ns"] = min(int(memory.pool["least_ns"]), least >> p.FRACTION_BITS)
     for name, i in COSTS.items():

@@ -74,14 +74,20 @@ class StepCost:
     both int64; rows and slopes as named above. No slope is negative, and an iteration with a token in it takes a
     nanosecond at least: the engines count on both. With prompts in it the tokens are those of ``padded_tokens`` over
     ``ranks``.
+
+    Attention multiplies ``query_rows`` rows at least for each token that a sequence which decodes brings to an
+    iteration where any sequence brings more than one: what it reads counts as so many pairs. 0: it makes no difference.
     """
 
     table: Ints
     slope: Ints
     ranks: int = 1
+    query_rows: int = 0
 
     @classmethod
-    def of(cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], ranks: int = 1) -> StepCost:
+    def of(
+        cls, table: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], ranks: int = 1, query_rows: int = 0
+    ) -> StepCost:
         """The cost from seconds and joules in the same shapes."""
         per = np.array([NS_PER_S << FRACTION_BITS] * 3 + [NS_PER_S], dtype=np.float64)
         if not float(np.max(table * per)) < 2.0**MOST_BITS:
@@ -90,7 +96,7 @@ class StepCost:
         whole = np.rint(table * per).astype(np.int64)
         least = np.array([1 << FRACTION_BITS, 0, 0, 0])
         whole[:, 1:] = np.maximum(whole[:, 1:], least)
-        return cls(whole, np.rint(slope * per[:, np.newaxis]).astype(np.int64), ranks)
+        return cls(whole, np.rint(slope * per[:, np.newaxis]).astype(np.int64), ranks, query_rows)
 
     @property
     def most_tokens(self) -> int:

@@ -52,6 +52,7 @@ class Cost(Record):
     capped: Slope
     energy: Slope
     ranks: int
+    query_rows: int
     decodes: Rows[Base]
     """By tokens, of an iteration of decodes."""
     prompts: Rows[Base]

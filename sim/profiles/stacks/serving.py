@@ -81,7 +81,9 @@ class TextFrontEnd(Spec):
 
 class StackProfile(Profile):
     """Coefficients of a stack, as ``profiles.iteration.terms`` explains them; one that is left out is without effect.
-    Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place.
+    Of the cache every byte is moved ``context_passes`` times: once, where attention reads it in place. Its kernel on
+    GPUs of a generation multiplies ``query_rows`` rows for every head of a sequence that decodes, in iterations in
+    which some sequence has more tokens than one.
 
     ``experts`` are a mixture's kernels on GPUs of a generation, where they differ from the stack's others.
     ``own_over_pcie`` counts the GPUs over PCIe among which its own kernel sums messages as on NVLink; more go by NCCL
@@ -131,6 +133,9 @@ class StackProfile(Profile):
     attention_efficiency: SourcedFraction | None = None
     context_efficiency: SourcedFraction | None = None
     context_passes: SourcedPasses | None = None
+    query_rows: dict[Generation, Sourced[Annotated[int, Field(ge=1, le=1024, strict=True)]]] = Field(
+        default_factory=dict
+    )
     quantised: dict[Literal["fp8", "int8", "int4", "mxfp4", "nvfp4"], QuantisedKernels] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -360,12 +360,15 @@ def launch_mixed(pool, replica, d, swapped):
             context = context_of(replica, request)
             wpairs += pairs_within(pool, context, v)
             wreads += within(pool, context + 1) + v - 1
+    n = replica.n_chunks
+    if v > 1:
+        pairs, wpairs = max(pairs, cost.query_rows * reads), max(wpairs, cost.query_rows * wreads)
     a0, a1, a2, e = cost_of(cost, cost.decodes[d * v], pairs, reads, wpairs, wreads, d, swapped, 0)
     replica.alone_ns, replica.alone_nj = longest(a0, a1, a2) >> FRACTION_BITS, e
     replica.reads, replica.window_reads = reads, wreads
-    n = replica.n_chunks
     prompt = np.int64(0)
     if n:
+        pairs, wpairs = max(pairs, cost.query_rows * reads), max(wpairs, cost.query_rows * wreads)
         slot = replica.first_chunk
         for _ in range(n):
             request = pool.requests[slot]

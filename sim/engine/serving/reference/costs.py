@@ -14,12 +14,15 @@ def launch(
     verified = state.settings.verified_tokens
     alone = _work(state, [(q.context, verified) for q in decoding])
     cost = replica.cost
+    beside = _beside_prompts(cost, alone)
+    if verified > 1:
+        alone = beside
     only = _cost(cost, p.DECODES, len(decoding) * verified, alone, (len(decoding), swapped_blocks, 0))
     if chunks:
         work = _work(state, [(_begun(q), n) for q, n in chunks])
         prompt = sum(n for _, n in chunks)
         tokens = p.padded_tokens(cost.ranks, len(decoding) * verified, prompt, len(chunks))
-        both = [a + b for a, b in zip(alone, work, strict=True)]
+        both = [a + b for a, b in zip(beside, work, strict=True)]
         members = (len(decoding) + len(chunks), swapped_blocks, len(chunks))
         total = _cost(cost, p.BOTH if decoding else p.PROMPTS, tokens, both, members)
     else:
@@ -50,6 +53,14 @@ def _work(state: State, parts: list[tuple[int, int]]) -> list[int]:
         if state.settings.window:
             work[p.WINDOW_PAIR] += sum(state.settings.within(context + i) for i in range(1, new + 1))
             work[p.WINDOW_READ] += state.settings.within(context + 1) + new - 1
+    return work
+
+
+def _beside_prompts(cost: StepCost, decodes: list[int]) -> list[int]:
+    """Work of sequences that decode, where some sequence brings more than a token."""
+    work = list(decodes)
+    for pairs, reads in ((p.PAIR, p.READ), (p.WINDOW_PAIR, p.WINDOW_READ)):
+        work[pairs] = max(work[pairs], cost.query_rows * work[reads])
     return work
 
 
