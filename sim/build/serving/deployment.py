@@ -145,12 +145,13 @@ class Deployment:
         """B of one GPU that the stack gives to weights and cache: its share, less what libraries of collectives keep
         where there are several."""
         usable = float(self.stack.gpu_memory_utilization.value) - float(self.stack.activation_reserve.value)
-        kept = self.stack.group_reserve if self.replicas.gpus > 1 else None
-        return self.gpu.memory.held_bytes * usable - (float(kept.value) if kept is not None else 0.0)
+        kept = _number(self.stack.group_reserve) if self.replicas.gpus > 1 else 0.0
+        return self.gpu.memory.held_bytes * usable - kept
 
     def kv_bytes_per_gpu(self) -> float:
         """B of one GPU that are left for the KV cache; negative where the weights alone do not fit."""
-        return self.usable_bytes_per_gpu() - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
+        left = self.usable_bytes_per_gpu() - self.weights_bytes_per_gpu() - self.draft_bytes_per_gpu()
+        return left * _number(self.stack.cache_share, 1.0)
 
     def kept(self) -> Kept:
         """What a tensor-parallel group keeps of a sequence; of a draft model's, as if it had no window."""
