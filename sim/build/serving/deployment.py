@@ -266,7 +266,7 @@ class Deployment:
             ),
             expert_passes=_number(experts.passes if experts else None, float(Stack.expert_passes)),
             expert_cycles=_number(experts.cycles if experts else None, float(Stack.expert_cycles)),
-            expert_crowded=_number(own.expert_crowded, 1.0),
+            expert_crowded=_number(experts.crowded if experts else None, _number(own.expert_crowded, 1.0)),
             attention_efficiency=_some(s.attention_efficiency),
             context_efficiency=_some(s.context_efficiency),
             context_passes=_number(s.context_passes, 1.0),

@@ -36,12 +36,14 @@ class AlignedKernels(Spec):
 
 class ExpertKernels(Spec):
     """A mixture's kernels: achieved fractions of the peaks, ``passes`` of what is routed through memory, and ``cycles``
-    of the multiprocessors' clock for all they launch. Where there are ``aligned`` ones, these are taken."""
+    of the multiprocessors' clock for all they launch; ``crowded`` in place of the stack's ``expert_crowded``. Where
+    there are ``aligned`` ones, these are taken."""
 
     compute_efficiency: SourcedFraction
     memory_efficiency: SourcedFraction
     passes: SourcedCount
     cycles: SourcedCount
+    crowded: SourcedShare | None = None
     aligned: AlignedKernels | None = None
 
     def of_buffers(self) -> Aligned:
