@@ -93,8 +93,8 @@ class StackProfile(Profile):
     ``graph_tokens`` of 0 there are no graphs: every iteration is launched kernel by kernel. Where
     ``graph_tokens_per_sequence`` is less for all sequences that decode at most, graphs end there.
 
-    Of a board's memory ``gpu_memory_utilization`` less ``activation_reserve``, and less ``group_reserve`` where it is one
-    of several, is for weights and cache; the cache takes ``cache_share`` of what the weights leave, all without it.
+    Of a board's memory ``gpu_memory_utilization`` less ``activation_reserve``, and less ``group_reserve`` where it is
+    one of several, is for weights and cache; the cache takes ``cache_share`` of what the weights leave, all without it.
 
     ``host`` names the CPU (a profile) that its times of the host are of: ``iteration``, ``sequence``, ``prompt``,
     ``launch``, ``expert_launch``, and those of ``text``. Other CPUs take as much longer as their threads are slower
