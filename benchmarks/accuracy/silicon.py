@@ -1,0 +1,137 @@
+"""Whole servers in closed loops by three engines, as the optional package lists them: what no fit here has seen.
+
+Qwen3 32B and 235B, Llama 3.1 8B and 70B under vLLM, SGLang and TensorRT-LLM on H100, H200 and B200, medians of TTFT and
+TPOT by users (``systems/silicon_sample.csv`` of aiconfigurator-core 0.12.0, NVIDIA, Apache-2.0). Rows of a source that
+draws its lengths (InferenceX) are drawn so, others have constant ones. Which lengths, limits and warm-up the others had
+is not told: a server batches at most 1,024 sequences and computes 8,192 tokens an iteration here.
+
+Written down before any of them but Llama 3.1 70B's of vLLM (``inferencex``) was simulated: TPOT within 15 % on average by
+vLLM, 20 % by the two others, rather short; TTFT 30 to 50 % too short with few users, as what a front end takes is left
+out, and less so with many.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.table import Row
+from sim.profiles.kernel_tables.package import installed
+
+MODELS = {
+    "Qwen/Qwen3-32B": "qwen3-32b",
+    "Qwen/Qwen3-235B-A22B-FP8": "qwen3-235b-a22b",
+    "meta-llama/Llama-3.1-8B-Instruct": "llama-3.1-8b",
+    "nvidia/Llama-3.1-8B-Instruct-FP8": "llama-3.1-8b",
+    "meta-llama/Llama-3.1-70B": "llama-3.1-70b",
+}
+STACKS = {"vllm": "vllm-2025", "sglang": "sglang-2026", "trtllm": "trtllm-2026"}
+PREFILL = {"vllm": "chunked", "sglang": "prioritized", "trtllm": "chunked"}
+NODES = {"h100_sxm": "dgx-h100", "h200_sxm": "hgx-h200", "b200_sxm": "dgx-b200"}
+WEIGHTS = {"fp8": "fp8", "fp8_block": "fp8", "nvfp4": "nvfp4", "bf16": "bf16"}
+DRAWN = 0.8
+"""Of InferenceX's rows: lengths are drawn between this share of what a row says and all of it."""
+ROUNDS = 6
+"""Requests of each user."""
+MOST_TOKENS = 1_500_000
+"""Output tokens of a row that is simulated."""
+MEASURED = ["silicon_ttft_ms", "silicon_tpot_ms"]
+
+
+def measurements() -> pd.DataFrame:
+    """Rows of one server whose model and board have profiles, each configuration once."""
+    package = installed()
+    assert package is not None
+    table = pd.read_csv(package.systems / "silicon_sample.csv")
+    table = table[(table["mode"] == "agg") & table["system"].isin(NODES) & table["model_path"].isin(MODELS)]
+    table = table.fillna({"gemm_quant_mode": "bf16", "backend_version": "of 2025"})
+    table = table.fillna({name: 1.0 for name in table if name.endswith("_size")})
+    table["drawn"] = table["silicon_data_source"].str.contains("source_file=2026-04-06.csv", regex=False)
+    table = table[table["gemm_quant_mode"].isin(WEIGHTS) & (table["pp_size"] == 1) & (table["attention_dp_size"] == 1)]
+    table = table[table["batch_size"] * table["osl"] * ROUNDS <= MOST_TOKENS]
+    key = ["backend", "backend_version", "model_path", "system", "gemm_quant_mode", "isl", "osl", "batch_size"]
+    key += ["tp_size", "moe_ep_size", "drawn"]
+    return table.groupby(key)[MEASURED].median().reset_index()
+
+
+def scenario(row: Any) -> dict[str, Any]:
+    """A measured loop."""
+    users = int(row["batch_size"])
+    replicas: dict[str, Any] = {"count": 1, "tensor_parallel": int(row["tp_size"])}
+    if row["moe_ep_size"] > 1:
+        replicas["expert_parallel"] = True
+    prompt, output = (_length(int(row[name]), drawn=bool(row["drawn"])) for name in ("isl", "osl"))
+    return {
+        "name": f"{row['model_path']} {row['system']} {users}",
+        "start": "2026-02-14T00:00:00Z",
+        "site": {"name": "x", "grid": {"intensity": "1 gCO2e/kWh"}, "facility": {"kind": "fixed-pue", "pue": 1.0}},
+        "cluster": {"nodes": [{"profile": NODES[row["system"]], "count": 1}]},
+        "workloads": {
+            "w": {
+                "kind": "serving",
+                "model": MODELS[row["model_path"]],
+                "stack": STACKS[row["backend"]],
+                "precision": {"weights": WEIGHTS[row["gemm_quant_mode"]]},
+                "replicas": replicas,
+                "batching": {
+                    "max_num_seqs": 1024,
+                    "max_num_batched_tokens": 8192,
+                    "prefill": PREFILL[row["backend"]],
+                },
+                "routing": "round-robin",
+                "arrivals": {"kind": "closed-loop", "concurrency": users, "requests": ROUNDS * users},
+                "lengths": {"kind": "separate", "prompt": prompt, "output": output},
+                "cpu_load": 0.1,
+            }
+        },
+        "accounting": {"gpu_lifetime": "5 years", "server_lifetime": "6 years"},
+        "outputs": {"bin": "1 d"},
+    }
+
+
+def _length(tokens: int, *, drawn: bool) -> dict[str, Any]:
+    if drawn:
+        return {"kind": "uniform", "low": int(DRAWN * tokens), "high": tokens}
+    return {"kind": "constant", "tokens": tokens}
+
+
+def simulated(table: pd.DataFrame) -> pd.DataFrame:
+    """Median TTFT and TPOT of each row in ms; not numbers where it does not fit."""
+    import sim
+    from sim.errors import InputError, RunError
+
+    found = []
+    for row in table.to_dict("records"):
+        try:
+            served = sim.run(scenario(row)).summary["serving"]["w"]
+            found.append((1e3 * served["ttft_s"]["p50"], 1e3 * served["tpot_s"]["p50"]))
+        except (InputError, RunError):
+            found.append((np.nan, np.nan))
+    return pd.DataFrame(found, columns=MEASURED, index=table.index)
+
+
+def rows(*, quick: bool) -> list[Row]:
+    """Errors of TPOT and TTFT by engine, and of each model and board; ``quick`` simulates every sixth row."""
+    if installed() is None:
+        print("aiconfigurator-core is not installed: its rows of whole servers are left out")
+        return []
+    table = measurements().iloc[:: 6 if quick else 1]
+    ours = simulated(table)
+    found = []
+    for engine, of_engine in table.groupby("backend"):
+        for name, column in (("TPOT", MEASURED[1]), ("TTFT", MEASURED[0])):
+            off = (100.0 * (ours[column] / of_engine[column] - 1.0)).reindex(of_engine.index)
+            by = [of_engine["model_path"].map(MODELS), of_engine["system"], of_engine["gemm_quant_mode"]]
+            told = ", ".join(f"{' '.join(of)} {error:+.0f}" for of, error in off.groupby(by).median().items())
+            note = f"{off.notna().sum()} rows, median {off.abs().median():.0f} %; medians {told}"
+            if off.isna().any():
+                note += f"; {off.isna().sum()} do not fit"
+            found.append(Row(f"servers by {engine}, {name}", float(off.abs().mean()), "%", None, note))
+    return found
+
+
+if __name__ == "__main__":
+    for one in rows(quick=False):
+        print(one)
