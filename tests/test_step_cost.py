@@ -14,7 +14,8 @@ from sim.engine.serving.plan import padded_tokens
 from sim.profiles.iteration.capped import BLOCK, CHUNK, PAIR, READ, SEQUENCE, WINDOW_PAIR, WINDOW_READ
 from sim.profiles.iteration.cost import BOTH, COMPUTE, DECODES, ENERGY, MEMORY, PROMPTS, IterationCost, iteration_cost
 from sim.profiles.iteration.terms import Device, Layout, Precision, Stack, Terms, columns
-from sim.profiles.kernels.time import DECODING
+from sim.profiles.kernels.time import CHOOSING_CYCLES, CHOOSING_ROW_CYCLES, DECODING
+from sim.profiles.language_models.architecture import Transformer
 from sim.profiles.language_models.layers import layers_of
 from sim.profiles.language_models.model import Architecture, shape
 from sim.profiles.power_laws.clock import ClockCurve
@@ -345,3 +346,26 @@ def test_a_cache_that_is_copied_costs_as_often_as_it_is_moved() -> None:
         assert often[row, READ] == pytest.approx(11.0 * once[row, READ], rel=1e-6)
         assert often[row, BLOCK] == pytest.approx(once[row, BLOCK])
         assert often[row, SEQUENCE] == pytest.approx(once[row, SEQUENCE])
+
+
+def test_choosing_costs_a_launch_a_layer_and_a_row_a_token() -> None:
+    """GLM-5 beside the same with an indexer that chooses in no layer: what one adds goes with layers and tokens."""
+    sparse = named("glm-5")
+    assert isinstance(sparse, Transformer)
+    index = sparse.sparse_attention
+    assert index is not None
+    half = sparse.model_copy(update={"sparse_attention": index.model_copy(update={"layers": index.layers // 2})})
+    tables = [cost_of(model, most_tokens=2048).table[DECODES, :, COMPUTE] for model in (sparse, half)]
+    gained = tables[0] - tables[1]
+    a_row = CHOOSING_ROW_CYCLES / (H100.clock_hz * H100.multiprocessors)
+    layers = index.layers - index.layers // 2
+    assert gained[8] > layers * CHOOSING_CYCLES / H100.clock_hz
+    assert gained[2048] - gained[1024] > layers * 1024 * a_row
+
+
+@pytest.mark.parametrize("tensor", [2, 8])
+def test_heads_that_attend_to_what_was_chosen_fill_tiles(tensor: int) -> None:
+    """GLM-5's 64 heads, split over more GPUs, take each of them as long as all of them do on one."""
+    model = named("glm-5")
+    whole, split = (cost_of(model, at=layout(n)).slope[COMPUTE, WINDOW_PAIR] for n in (1, tensor))
+    assert split == pytest.approx(whole)

@@ -286,6 +286,7 @@ class Deployment:
             expert_imbalance=_number(s.expert_imbalance),
             expert_skew=_number(s.expert_skew),
             expert_launch_s=host.expert_launch_s,
+            index_launch_s=host.index_launch_s,
             quantise_s=_seconds(kernels.layer) if kernels is not None else 0.0,
             encoder_s=self.spec.encoder_work * SECONDS_PER_NS,
             routed_passes=_number(s.routed_passes),

@@ -24,6 +24,7 @@ class HostTimes:
     prompt_s: float
     launch_s: float
     expert_launch_s: float
+    index_launch_s: float
 
 
 def reference_cpu(stack: StackProfile | DenoisingStackProfile, catalog: Catalog) -> CPUProfile | None:
@@ -53,6 +54,7 @@ def host_times(stack: StackProfile, kernels: QuantisedKernels | None, ranks: int
         prompt_s=slowdown * _seconds(stack.prompt),
         launch_s=slowdown * (_seconds(stack.launch) + _seconds(kernels.launch if kernels is not None else None)),
         expert_launch_s=slowdown * _seconds(stack.expert_launch),
+        index_launch_s=slowdown * _seconds(stack.index_launch),
     )
 
 

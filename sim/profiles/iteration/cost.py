@@ -44,9 +44,11 @@ from sim.profiles.iteration.terms import Device, Precision, Stack, Terms
 from sim.profiles.kernels.time import (
     ACTIVATION_BYTES,
     DECODING,
+    LATENT_ROWS,
     KernelTime,
     Number,
     ProductLaw,
+    choosing_time,
     chunks_time,
     product_time,
     quantise_time,
@@ -129,7 +131,7 @@ def iteration_cost(
     kinds = [_sum([*body, *state, *head], device, known) for state, head in zip(states, heads, strict=True)]
     kernels, links = stacked([kind[0] for kind in kinds]), np.stack([kind[1] for kind in kinds])
     work_s = kernels.computing + kernels.streaming
-    launches, quantising = _launches(model, stack, tokens / layout.data, work_s + links)
+    launches, quantising = _launches(terms, tokens / layout.data, work_s + links)
     hop_s, hop_j = hops(model, layout, tokens)
     gpus = layout.gpus
     decodes = np.broadcast_to(sampled[BOTH], links.shape[1:])
@@ -216,6 +218,8 @@ def iteration_runs(terms: Terms, tokens: Floats) -> Iterator[Run]:
     for part in layers.attentions:
         floor_s = DECODING.floor_cycles / device.clock_hz
         yield Run(part, rows, part.layers, KernelTime(0.0, 0.0, floor_s + 0.0 * rows))
+    for index in layers.indexers:
+        yield Run("choose", rows, index.layers, choosing_time(rows, machine=device.machine))
     yield from collective_runs(model, device, stack, layout, tokens)
 
 
@@ -285,11 +289,14 @@ def _quantising(product: Product, device: Device, stack: Stack, precision: Preci
         yield Run(Quantise(product.k), rows, np.where(some, 1.0 * product.count, 0.0), time, byte=byte)
 
 
-def _launches(model: ModelShape, stack: Stack, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
+def _launches(terms: Terms, tokens: Floats, work_s: Floats) -> tuple[Floats, Floats]:
     """Seconds that launches add to an iteration (gaps within a graph, or what the GPU outruns the host by), and those
     that quantised experts add. ``tokens`` are a rank's."""
+    model, stack = terms.model, terms.stack
     gaps = stack.layer_s * model.layers + stack.expert_layer_s * model.moe_layers
-    late = np.maximum(stack.launch_s * model.layers + stack.expert_launch_s * model.moe_layers - work_s, 0.0)
+    launched = stack.launch_s * model.layers + stack.expert_launch_s * model.moe_layers
+    launched = launched + stack.index_launch_s * sum(index.layers for index in terms.layers.indexers)
+    late = np.maximum(launched - work_s, 0.0)
     eager = tokens > stack.graph_tokens
     return np.where(eager, late, gaps), np.where(eager, 0.0, stack.quantise_s * model.moe_layers)
 
@@ -330,9 +337,14 @@ def _slopes(terms: Terms, block_tokens: int, guesses: int) -> Work:
         for name in joules:
             joules[name][place] = joules[name].get(place, 0.0) + getattr(spent, name)
 
+    # Heads of a GPU that attend to what an indexer chose stand in tiles, rows of which may be empty.
+    tiled: dict[int, Number] = {}
+    for part in layers.attentions:
+        if part.reach == "chosen":
+            tiled[WINDOW_PAIR] = np.ceil(np.asarray(part.heads) / LATENT_ROWS) * LATENT_ROWS / part.heads
     for place, flop in pairs.items():
         # Attention is a kernel for as long as it reads; what pairs cost is on top of that.
-        of["pairs"][place] = flop / (device.peak16_flop_per_s * attention)
+        of["pairs"][place] = flop * tiled.get(place, 1.0) / (device.peak16_flop_per_s * attention)
         kernel(place, 0.0 * flop, flop_j=flop * device.joule16_per_flop, scores=scores[place])
     # A sequence that decodes has as many reads as each of its tokens has pairs.
     absorbed = model.absorbed_flop_full * (1.0 + guesses) / gpus

@@ -72,11 +72,12 @@ class Stack:
 
     Beside the kernels: ``layer_s`` is what a layer launches more (norms, rotations, gaps) from a graph,
     ``expert_layer_s`` a mixture's on top; beyond ``graph_tokens`` (of a data-parallel rank) kernels are launched one by
-    one, ``launch_s`` a layer and ``expert_launch_s`` a mixture's on top, which shows only as far as the GPU is faster
-    than that. ``quantise_s`` is what quantised experts add to a mixture's layer of a graph beside their kernels.
-    ``prompt_s`` is host work for a chunk of a prompt, ``sequence_s`` for a sequence of a rank, ``encoder_s`` is spent
-    by an iteration with prompts, however many. A host that schedules ``ahead`` (1) works on the next iteration's
-    sequences while the GPU is at this one's: what is waited for is only what takes it longer than the kernels.
+    one, ``launch_s`` a layer, ``expert_launch_s`` a mixture's and ``index_launch_s`` an indexer's on top, which shows
+    only as far as the GPU is faster than that. ``quantise_s`` is what quantised experts add to a mixture's layer of a
+    graph beside their kernels. ``prompt_s`` is host work for a chunk of a prompt, ``sequence_s`` for a sequence of a
+    rank, ``encoder_s`` is spent by an iteration with prompts, however many. A host that schedules ``ahead`` (1) works
+    on the next iteration's sequences while the GPU is at this one's: what is waited for is only what takes it longer
+    than the kernels.
 
     ``expert_power`` is what kernels of experts draw beyond loaded, relative to other kernels of the same work.
     ``logit_s`` and ``logit_byte`` are what sampling takes and moves for every entry of the vocabulary, of every
@@ -116,6 +117,7 @@ class Stack:
     expert_imbalance: Number = 0.0
     expert_skew: Number = 0.0
     expert_launch_s: Number = 0.0
+    index_launch_s: Number = 0.0
     quantise_s: Number = 0.0
     encoder_s: Number = 0.0
     routed_passes: Number = 0.0

@@ -325,6 +325,19 @@ def latent_time(
     return together(computing, streaming, law.sharpness, floor_s)
 
 
+CHOOSING_CYCLES, CHOOSING_ROW_CYCLES = 160000.0, 120000.0
+"""Of an indexer, beside its products and pairs: clock cycles of what it launches in a layer, and cycles of one
+multiprocessor to choose for a token. Modules of sparse beside those of latent attention, as vLLM 0.22 has them: 175,000
+to 244,000 with what the products' floors take, on H200, B200 and GB200; 98,000 to 138,000 a token of a prompt, 73,000
+to 146,000 a sequence that decodes."""
+
+
+def choosing_time(tokens: Number, *, machine: Machine) -> KernelTime:
+    """Of one layer's indexer, which chooses for each of ``tokens`` what it attends to."""
+    chosen_s = tokens * CHOOSING_ROW_CYCLES / (machine.clock_hz * machine.multiprocessors)
+    return KernelTime(chosen_s, 0.0, CHOOSING_CYCLES / machine.clock_hz + 0.0 * tokens)
+
+
 def context_time(
     prompts: Number,
     tokens: Number,

@@ -97,9 +97,9 @@ class StackProfile(Profile):
     one of several, is for weights and cache; the cache takes ``cache_share`` of what the weights leave, all without it.
 
     ``host`` names the CPU (a profile) that its times of the host are of: ``iteration``, ``sequence``, ``prompt``,
-    ``launch``, ``expert_launch``, and those of ``text``. Other CPUs take as much longer as their threads are slower
-    (``machines.host``); without it, all take the same. ``text``, where it is known, holds up iterations that hand out
-    more tokens than it keeps up with: a queue that clients wait for, here by the iteration.
+    ``launch``, ``expert_launch``, ``index_launch``, and those of ``text``. Other CPUs take as much longer as their
+    threads are slower (``machines.host``); without it, all take the same. ``text``, where it is known, holds up
+    iterations that hand out more tokens than it keeps up with: a queue that clients wait for, here by the iteration.
     """
 
     kind: Literal["stack"]
@@ -127,6 +127,7 @@ class StackProfile(Profile):
     expert_imbalance: SourcedShare | None = None
     expert_skew: SourcedShare | None = None
     expert_launch: SourcedDuration | None = None
+    index_launch: SourcedDuration | None = None
     routed_passes: Sourced[Annotated[float, Field(ge=0.0, le=1e9)]] | None = None
     scheduling: Sourced[Literal["in-turn", "ahead"]] | None = None
     host: Sourced[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = None
