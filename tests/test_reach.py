@@ -66,9 +66,9 @@ BOARDS_THAT_ARE_CUT = {  # share of the peak that products of 16 bits reach by P
     "nvidia-a10g": 0.99,
     "nvidia-h20-96gb": 0.96,
     "nvidia-l40": 0.91,
-    "nvidia-rtx-3090": 0.92,
-    "nvidia-rtx-4090": 0.97,
-    "nvidia-rtx-5090": 1.13,
+    "nvidia-rtx-3090": 0.82,
+    "nvidia-rtx-4090": 0.89,
+    "nvidia-rtx-5090": 0.95,
 }
 
 

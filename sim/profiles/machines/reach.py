@@ -7,8 +7,8 @@ Stacks hold shares of a board's peaks that kernels of eight NVIDIA boards reach 
 - A board with few watts for its peak is held back by its limit: an L4 (72 W) multiplies at 0.47 of its peak, a T4 at
   0.37, an H100 for PCIe at 0.66.
 - Tensor cores that were cut (GeForce boards, A10G and L40 to half, an H20 to a quarter) are fed by multiprocessors
-  that were not: they reach 0.92 to 1.13 of their peak (the latter beyond the clock that it is stated at). What keeps a
-  kernel below 0.8 elsewhere, its operands and its tiles, would let them do more than their peak.
+  that were not: they reach 0.82 to 0.99 of their peak. What keeps a kernel below 0.8 elsewhere, its operands and its
+  tiles, would let them do more than their peak.
 
 Where such a board's rates were measured (``sustained`` and ``memory.sustained`` of its profile), they bound what a
 stack's shares give, and these are of what uncut tensor cores would do.
