@@ -17,6 +17,9 @@ VOLTS = {  # MHz: V, as TechPowerUp read them
     "nvidia-rtx-a6000": {1430: 0.764, 1740: 0.875, 1915: 0.972},
     "nvidia-a40": {1095: 0.706, 1430: 0.764, 1740: 0.875},
     "nvidia-rtx-pro-6000-server": {1767: 0.810, 2362: 0.902},
+    "nvidia-rtx-4090": {787: 0.875, 2295: 0.870, 2548: 0.971, 2730: 1.050},
+    "nvidia-rtx-3090": {1095: 0.706, 1430: 0.764, 1740: 0.875},
+    "nvidia-rtx-5090": {1767: 0.810, 2362: 0.902, 2716: 1.025},
 }
 
 
@@ -53,19 +56,21 @@ def _worst(curve: ClockCurve, boost_mhz: float, watts: dict[int, float], still_w
 
 
 @pytest.mark.parametrize("still_w", [80.0, 100.0])
-def test_an_rtx_3090_under_limits_is_met_by_the_curve_of_its_chip(still_w: float) -> None:
+@pytest.mark.parametrize("name", ["nvidia-rtx-a6000", "nvidia-rtx-3090"])
+def test_an_rtx_3090_under_limits_is_met_by_the_curve_of_its_chip(name: str, still_w: float) -> None:
     """club-3090 (docs/HARDWARE.md): prompts by llama.cpp draw all that a limit leaves, at clocks that were read. What
     memory (GDDR6X) and board draw at any clock is not known: 80 to 100 W."""
     watts = {1350: 250.0, 1612: 327.0, 1665: 355.0, 1710: 381.0}
-    boost = _boost_mhz("nvidia-rtx-a6000")
-    assert _worst(_curve("nvidia-rtx-a6000"), boost, watts, still_w) < 0.05
-    assert _worst(A100, boost, watts, still_w) > 0.14
+    boost = _boost_mhz(name)
+    assert _worst(_curve(name), boost, watts, still_w) < 0.05
+    assert _worst(A100, _boost_mhz("nvidia-rtx-a6000"), watts, still_w) > 0.14
 
 
-def test_an_rtx_4090_under_limits_is_met_by_the_curve_of_its_chip() -> None:
+@pytest.mark.parametrize("name", ["nvidia-l40s", "nvidia-rtx-4090"])
+def test_an_rtx_4090_under_limits_is_met_by_the_curve_of_its_chip(name: str) -> None:
     """Quasarzone, by Hardware Times: games draw 347 W without a limit, 305 and 268 W under 70 and 60 % of 450 W."""
     watts = {2443: 268.0, 2602: 305.0, 2726: 347.0}
-    assert _worst(_curve("nvidia-l40s"), _boost_mhz("nvidia-l40s"), watts, 70.0) < 0.03
+    assert _worst(_curve(name), _boost_mhz(name), watts, 70.0) < 0.03
 
 
 def test_an_rtx_5090_at_locked_clocks_is_met_by_the_curve_of_its_generation() -> None:

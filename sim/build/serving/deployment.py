@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from sim.build.serving.compression import (
     left_of,
     unstored_bytes,
 )
+from sim.build.serving.cut_cores import in_16_bits, on_cut_cores
 from sim.build.serving.drafter import IN_16_BITS
 from sim.build.serving.host_times import host_times, slowdown_of
 from sim.build.serving.iteration_costs import Iterations, of_all_tokens
@@ -218,11 +219,11 @@ class Deployment:
         if r.tensor_parallel * r.data_parallel > self.node.slots and network is not None:
             rate, joule = min(rate, float(network.bandwidth)), float(network.energy_per_byte)
         assert gpu.chip is not None  # a problem otherwise
-        in_16_bits: Literal["bf16", "fp16"] = "bf16" if "bf16" in gpu.peak else "fp16"
+        half = in_16_bits(gpu)
         stack = self.coefficients()
         device = Device(
             peak_flop_per_s=product_rate(gpu, self.arithmetic, float(stack.compute_efficiency)),
-            peak16_flop_per_s=product_rate(gpu, in_16_bits, float(stack.compute16_efficiency or 1.0)),
+            peak16_flop_per_s=product_rate(gpu, half, float(stack.compute16_efficiency or 1.0)),
             multiprocessors=float(gpu.chip.multiprocessors.value),
             clock_hz=float(gpu.chip.clock.value),
             byte_per_s=stream_rate(gpu, float(stack.memory_efficiency)),
@@ -237,7 +238,7 @@ class Deployment:
             active_w=_number(gpu.power.active),
             joule_per_l2_byte=_number(gpu.power.energy_per_l2_byte),
             joule_per_score=_number(gpu.power.energy_per_score),
-            joule16_per_flop=float(gpu.power.energy_per_flop[in_16_bits].value),
+            joule16_per_flop=float(gpu.power.energy_per_flop[half].value),
             limit_w=float(gpu.tdp.value),
         )
         if r.clock is None or device.clock is None:
@@ -254,7 +255,7 @@ class Deployment:
         own = kernels if kernels is not None else s
         experts = own.experts.get(self.gpu.chip.generation) if self.gpu.chip is not None else None
         host = host_times(s, kernels, r.data_parallel, self.host_slowdown)
-        return Stack(
+        stack = Stack(
             compute_efficiency=_number(own.compute_efficiency, float(s.compute_efficiency.value)),
             compute16_efficiency=float(s.compute_efficiency.value),
             memory_efficiency=_number(own.memory_efficiency, float(s.memory_efficiency.value)),
@@ -297,6 +298,7 @@ class Deployment:
             reduces=over_pcie("all-reduce", r.tensor_parallel, self.node, self.gpu, s),
             gathers=over_pcie("all-gather", r.data_parallel, self.node, self.gpu, s),
         )
+        return on_cut_cores(stack, self.gpu, self.arithmetic)
 
     def _graph_tokens(self) -> float:
         """The largest batch of a rank that is launched as a graph."""
