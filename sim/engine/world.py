@@ -47,7 +47,7 @@ with later():
 if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan, RowsRecord
     from sim.engine.machines.failures import FailurePlan
-    from sim.engine.metering.units import UnitEffect
+    from sim.engine.metering.unit_effects import UnitEffect
     from sim.engine.work import Work
     from sim.profiles.shared_gpu.tenants import SharedGPU
     from sim.workload.power_records import PowerLog
