@@ -331,12 +331,27 @@ else:
 
 
 def test_the_map_names_every_room_and_every_module_of_the_ground() -> None:
-    """What stands in ``sim/`` itself, and the parts of the meters, in the table of layers."""
+    """What stands in ``sim/`` itself in the table of layers; packages there, or in the row of the room they are in."""
     rows = [
         line for line in (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines() if "| " in line
     ]
-    here = [path for path in (ROOT / "sim").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
-    parts = [path for path in (ROOT / "sim" / "measure").iterdir() if (path / "__init__.py").is_file()]
-    for path in [*here, *parts]:
-        name = path.relative_to(ROOT).as_posix() + ("/" if path.is_dir() else "")
-        assert any(f"`{name}`" in row for row in rows), name
+    for path in (ROOT / "sim").glob("*.py"):
+        assert any(f"`sim/{path.name}`" in row for row in rows), path.name
+    for path in folders_of_modules():
+        name = f"{path.relative_to(ROOT).as_posix()}/"
+        parts = ["/".join(name.split("/")[k:]) for k in range(2, name.count("/"))]
+        assert any(
+            f"`{name}`" in row
+            or any(f"| `{name.removesuffix(part)}` |" in row and f"`{part}`" in row for part in parts)
+            for row in rows
+        ), name
+
+
+def folders_of_modules() -> list[Path]:
+    """Every folder below ``sim`` with modules in it."""
+    return sorted({path.parent for path in (ROOT / "sim").rglob("*.py")} - {ROOT / "sim"})
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Else what goes through all modules, as these tests and their doctests do, passes by its."""
+    assert [path.name for path in folders_of_modules() if not (path / "__init__.py").is_file()] == []
