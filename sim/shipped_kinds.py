@@ -63,8 +63,8 @@ SHIPPED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "sim.spec.policies:Daily": ("daily", "sim.build.power.caps:daily"),
     },
     "unit effect": {
-        "sim.spec.units:DrawnUnits": ("lognormal", "sim.build.machines.units:drawn"),
-        "sim.spec.units:UnitsOfProfile": ("profile", "sim.build.machines.units:of_profile"),
+        "sim.spec.unit_effects:DrawnUnits": ("lognormal", "sim.build.machines.unit_effects:drawn"),
+        "sim.spec.unit_effects:UnitsOfProfile": ("profile", "sim.build.machines.unit_effects:of_profile"),
     },
     "schedule": {
         "sim.spec.schedules:FlexibleStart": ("flexible-start", "sim.build.jobs.schedules:flexible_start"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-HOUR_J = 3600.0
-
 _SMALL: dict[str, Any] = {
     "name": "small",
     "seed": 1,

@@ -24,7 +24,7 @@ from sim.engine.machines.group import NodeGroup, SharedMeter
 from sim.engine.machines.node import Node
 from sim.engine.metering.draws import NodeHardware, Rest
 from sim.engine.metering.meter import Recorder
-from sim.engine.metering.units import LognormalUnits, UnitEffect
+from sim.engine.metering.unit_effects import LognormalUnits, UnitEffect
 from sim.engine.world import Outcome
 from tests.test_any_policy import World, policed_world
 from tests.test_caps import simple

@@ -7,15 +7,14 @@ training is written with; a test holds it against the classes themselves, so tha
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 import sim
 from sim import kinds
-from sim.later import meant
 from sim.profiles.machines import failures as parts
 from sim.results.results import Results
 from sim.spec import campaign, compression, factors, failures, federated, networks, traces, training
@@ -23,6 +22,7 @@ from sim.spec import fabric as fabrics
 from sim.spec.workloads import Checkpoint, Training
 from sim.validation import Spec
 from tests.small import small
+from tests.spec_fields import all_below, below, without_row
 from tests.training_worlds import failing_world, training_world
 
 MIXTURE = {
@@ -474,31 +474,12 @@ ELSEWHERE = {"InlineModel", "GPUHours", "Steps", "OwnMethod", "CompletedMethod"}
 Architectures change FLOP and memory in ``test_training_flops``; work of other kinds is tested with its own."""
 
 
-def _below(annotation: Any) -> Iterator[type[Spec]]:
-    """Classes that may be written where something is annotated so."""
-    annotation = meant(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, kinds.Choice):
-        yield from annotation.alternatives()
-    elif isinstance(annotation, type) and issubclass(annotation, Spec):
-        yield annotation
-    else:
-        for part in get_args(annotation):
-            yield from _below(part)
-
-
 def _written() -> set[type[Spec]]:
     """All classes that a training, its fabric and failures, a campaign and a federated training are written with."""
-    waiting: list[type[Spec]] = [*ROOTS, failures.SpareNodes]
-    waiting += [kind.spec for family in FAMILIES for kind in kinds.kinds(family)]
-    waiting += [each for name in OF_JOBS for each in _below(Training.model_fields[name].annotation)]
-    found: set[type[Spec]] = set()
-    while waiting:
-        spec = waiting.pop()
-        if spec in found or spec.__name__ in ELSEWHERE or not spec.__module__.startswith("sim."):
-            continue
-        found.add(spec)
-        waiting += [each for field in spec.model_fields.values() for each in _below(field.annotation)]
-    return found
+    first: list[type[Spec]] = [*ROOTS, failures.SpareNodes]
+    first += [kind.spec for family in FAMILIES for kind in kinds.kinds(family)]
+    first += [each for name in OF_JOBS for each in below(Training.model_fields[name].annotation)]
+    return all_below(first, lambda spec: spec.__name__ in ELSEWHERE)
 
 
 def _plain(spec: type[Spec]) -> type[Spec]:
@@ -511,12 +492,7 @@ def test_every_field_has_its_row() -> None:
     """Whatever is written with a class of its own has that class's rows in its place."""
     missing = []
     for spec in _written():
-        told = FELT.get(_plain(spec), {})
-        missing += [
-            f"{spec.__name__}.{name}"
-            for name, field in spec.model_fields.items()
-            if name not in ("kind", *told) and not any(_below(field.annotation))
-        ]
+        missing += without_row(spec, FELT.get(_plain(spec), {}))
         assert _plain(spec) in FELT, spec
     assert not missing
 

@@ -7,16 +7,14 @@ something in what the run it is in tells, or is refused.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 import sim
-from sim import kinds
-from sim.later import meant
 from sim.spec import generated_jobs, job_laws, placements, schedulers, sharing
 from sim.spec import jobs as rows
 from sim.spec import power_limits as power
@@ -24,6 +22,7 @@ from sim.spec.cluster import MIGSpec, NodePool
 from sim.validation import Spec
 from tests.job_worlds import jobs_scenario
 from tests.small import small
+from tests.spec_fields import all_below, without_row
 from tests.test_serving_service import SMALL
 
 Change = tuple[str, dict[str, Any], str]
@@ -362,40 +361,20 @@ ELSEWHERE = {"TraceJobs", "ThroughputLoad", "MeasuredLoad", "NameplateLoad"}
 """Tested with the sources of jobs and with workloads; laws of sizes, runs and limits, with the laws of jobs."""
 
 
-def _below(annotation: Any) -> Iterator[type[Spec]]:
-    """Classes that may be written where something is annotated so."""
-    annotation = meant(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, kinds.Choice):
-        yield from annotation.alternatives()
-    elif isinstance(annotation, type) and issubclass(annotation, Spec):
-        yield annotation
-    else:
-        for part in get_args(annotation):
-            yield from _below(part)
-
-
 def _written() -> set[type[Spec]]:
-    waiting: list[type[Spec]] = [*ROOTS, *sharing.SharingSpec.alternatives(), MIGSpec]
-    found: set[type[Spec]] = set()
-    while waiting:
-        spec = waiting.pop()
-        of_laws = spec.__module__ in (job_laws.__name__, generated_jobs.__name__) and spec not in FELT
-        if spec in found or spec.__name__ in ELSEWHERE or of_laws or not spec.__module__.startswith("sim."):
-            continue
-        found.add(spec)
-        waiting += [each for field in spec.model_fields.values() for each in _below(field.annotation)]
-    return found
+    first: list[type[Spec]] = [*ROOTS, *sharing.SharingSpec.alternatives(), MIGSpec]
+    return all_below(first, _is_elsewhere)
+
+
+def _is_elsewhere(spec: type[Spec]) -> bool:
+    of_laws = spec.__module__ in (job_laws.__name__, generated_jobs.__name__) and spec not in FELT
+    return of_laws or spec.__name__ in ELSEWHERE
 
 
 def test_every_field_has_its_row() -> None:
     missing = []
     for spec in _written():
-        told = FELT.get(spec, {})
-        missing += [
-            f"{spec.__name__}.{name}"
-            for name, field in spec.model_fields.items()
-            if name not in ("kind", *told) and not any(_below(field.annotation))
-        ]
+        missing += without_row(spec, FELT.get(spec, {}))
         assert spec in FELT, spec
     assert not missing
     assert set(POOL) <= set(NodePool.model_fields)

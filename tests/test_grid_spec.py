@@ -16,8 +16,8 @@ from sim.build.site.grid import OPEN_ENDED_NS, described, ewif_signal, grid_seri
 from sim.documents import from_mapping
 from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
-from sim.profiles.bases import mixed_bases
 from sim.profiles.catalog import Catalog
+from sim.profiles.intensity_bases import mixed_bases
 from sim.signals import Signal
 from sim.signals.grid import GridSeries
 from sim.spec.grid import IntensitySource, PriceSource, WaterSource

@@ -26,7 +26,7 @@ from sim.build.jobs.schedulers import scheduler
 from sim.build.jobs.schedules import Job, forecaster
 from sim.build.jobs.source import JobsAsked, jobs_of
 from sim.build.machines.sharing import sharing_of
-from sim.build.machines.units import unit_effect
+from sim.build.machines.unit_effects import unit_effect
 from sim.build.serving.deployment import Deployment
 from sim.build.site.facility import building
 from sim.build.site.grid import ewif_signal, grid_series

@@ -77,34 +77,34 @@ ALLOWED: dict[str, set[str]] = {
     "profiles": BASE | {"memo"} | PROFILES.keys(),
     "profiles/machines/embodied": BASE | {"profiles", "profiles/sourced", "profiles/machines"},
     "training": BASE | {"memo", "profiles"},
-    "onsite": {"errors", "units", "signals", "instants", "reading"},
-    "workload": BASE | {"signals", "rng", "memo", "profiles"},
-    "engine": {"errors", "later", "units", "signals", "rng", "profiles", "workload", "instants", "reading"},
-    "weather": {"errors", "complaints", "units", "signals", "instants", "plain", "reading", "possible"},
-    "facility": {"errors", "units", "weather"},
-    "accounting": {"errors", "later", "units", "memo", "signals", "profiles", "workload", "facility", "onsite"},
-    "results": BASE | {"signals", "profiles", "training", "workload", "facility", "accounting"},
+    "onsite": {"errors", "units", "signals"},
+    "workload": BASE | {"signals", "rng", "memo", "profiles/shared_gpu"},
+    "engine": {"errors", "later", "units", "signals", "rng", "profiles/power_laws", "profiles/shared_gpu", "workload"},
+    "weather": {"errors", "complaints", "units", "instants", "plain", "reading", "possible"},
+    "facility": {"units", "weather"},
+    "accounting": {"later", "units", "memo", "signals", "workload", "facility", "onsite"},
+    "results": BASE | {"profiles", "workload", "accounting"},
     "published/expression": {"plain"},
     "published/tolerance": set(),
-    "spec": BASE | {"signals", "profiles", "training", "workload", "published/expression", "published/tolerance"},
+    "spec": BASE | {"profiles", "training", "workload", "published/expression", "published/tolerance"},
     "build": BASE | MODELS | {"spec"},
-    "checks": BASE | {"signals", "weather", "profiles", "training", "workload", "spec", "build"},
+    "checks": BASE | {"signals", "profiles", "workload", "spec", "build"},
     "loading": BASE | {"profiles", "spec", "build", "checks"},
     "running": SCENARIO | MODELS | {"results"},
     "report": SCENARIO | {"accounting", "results"},
     "report/study": {"report", "results", "study/sweep"},
     "report/study_plots": {"report", "report/study", "validation"},
-    "measure": BASE | {"signals", "profiles", "results"},
-    "measure/readers": BASE | {"signals", "profiles", "results", "measure"},
-    "measure/meters": BASE | {"results", "measure"},
+    "measure": BASE | {"results"},
+    "measure/readers": BASE | {"measure"},
+    "measure/meters": BASE | {"measure"},
     "measure/suite": BASE | {"measure", "measure/meters"},
     "measure/fit": BASE | {"profiles", "training", "results", "measure"},
-    "measure/judge": BASE | {"profiles", "workload", "training", "accounting", "results", "measure", "measure/fit"},
+    "measure/judge": BASE | {"profiles", "workload", "accounting", "results", "measure", "measure/fit"},
     "measure/live": BASE | {"results", "measure", "measure/meters", "measure/suite"},
-    "study": SCENARIO | {"rng", "memo", "accounting", "results", "running"},
-    "study/uncertain": SCENARIO | {"rng", "accounting", "results", "running", "study"},
-    "study/sweep": SCENARIO | {"rng", "accounting", "results", "running", "study", "study/uncertain"},
-    "study/search": SCENARIO | {"rng", "results", "running", "study", "study/uncertain", "study/sweep"},
+    "study": SCENARIO | {"memo", "accounting", "results", "running"},
+    "study/uncertain": SCENARIO | {"rng", "results", "running", "study"},
+    "study/sweep": SCENARIO | {"results", "running", "study", "study/uncertain"},
+    "study/search": SCENARIO | {"results", "running", "study", "study/uncertain", "study/sweep"},
     "published": SCENARIO | {"published/expression", "published/tolerance", "results", "running", "study"},
     "follow": SCENARIO | {"accounting", "results", "running", "exports", "measure", "measure/readers", "measure/judge"},
     "exports": BASE | {"accounting", "results", "study/sweep"},
@@ -331,12 +331,27 @@ else:
 
 
 def test_the_map_names_every_room_and_every_module_of_the_ground() -> None:
-    """What stands in ``sim/`` itself, and the parts of the meters, in the table of layers."""
+    """What stands in ``sim/`` itself in the table of layers; packages there, or in the row of the room they are in."""
     rows = [
         line for line in (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines() if "| " in line
     ]
-    here = [path for path in (ROOT / "sim").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
-    parts = [path for path in (ROOT / "sim" / "measure").iterdir() if (path / "__init__.py").is_file()]
-    for path in [*here, *parts]:
-        name = path.relative_to(ROOT).as_posix() + ("/" if path.is_dir() else "")
-        assert any(f"`{name}`" in row for row in rows), name
+    for path in (ROOT / "sim").glob("*.py"):
+        assert any(f"`sim/{path.name}`" in row for row in rows), path.name
+    for path in folders_of_modules():
+        name = f"{path.relative_to(ROOT).as_posix()}/"
+        parts = ["/".join(name.split("/")[k:]) for k in range(2, name.count("/"))]
+        assert any(
+            f"`{name}`" in row
+            or any(f"| `{name.removesuffix(part)}` |" in row and f"`{part}`" in row for part in parts)
+            for row in rows
+        ), name
+
+
+def folders_of_modules() -> list[Path]:
+    """Every folder below ``sim`` with modules in it."""
+    return sorted({path.parent for path in (ROOT / "sim").rglob("*.py")} - {ROOT / "sim"})
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Else what goes through all modules, as these tests and their doctests do, passes by its."""
+    assert [path.name for path in folders_of_modules() if not (path / "__init__.py").is_file()] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ ANSWERS = {
 
 def limited(**domains: dict[str, Any]) -> dict[str, Any]:
     scenario = small()
-    scenario["policies"] = [{"kind": "power-limits", "domains": domains}]
+    scenario["policies"] = [{"kind": "power-limits", "domains": copy.deepcopy(domains)}]
     return scenario
 
 

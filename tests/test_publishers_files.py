@@ -32,7 +32,6 @@ from sim.signals.signal import Signal
 from sim.units import HOUR_NS, J_PER_KWH
 from tests.test_grid_damage import EDITS
 
-BRISBANE = ZoneInfo("Australia/Brisbane")
 BERLIN_DAY = pd.date_range("2025-10-26 01:00", periods=4, freq="h", tz="Europe/Berlin")
 MWH_J = 1000 * J_PER_KWH
 QUARTER = HOUR_NS // 4

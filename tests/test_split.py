@@ -244,11 +244,6 @@ def test_a_path_is_as_slow_as_its_slowest_and_takes_the_energy_of_all(byte: floa
 # --- queues -----------------------------------------------------------------------------------------------------------
 
 
-def mean_and_error(waits: np.ndarray) -> tuple[float, float]:
-    means = np.array([batch.mean() for batch in np.array_split(waits, 30)])
-    return float(waits.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
-
-
 @pytest.mark.parametrize(("replicas", "load"), [(1, 0.6), (3, 0.8)])
 def test_waiting_at_a_place_follows_erlang_c(replicas: int, load: float) -> None:
     """Delays before it are the same for all, so that arrivals at the queue are as Poisson as those at the devices."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.engine.metering.draws import Share, node_draws
-from sim.engine.metering.units import KnownUnits, LognormalUnits, UnitEffect
+from sim.engine.metering.unit_effects import KnownUnits, LognormalUnits, UnitEffect
 from sim.errors import InputError
 from sim.loading.scenario import load_scenario
 from sim.measure.fit.from_measured_table import profile_from_table

@@ -12,8 +12,8 @@ from rich.console import Console
 
 import sim
 from sim.explore.answers import compared
-from sim.profiles.bases import mixed_along
 from sim.profiles.catalog import Catalog
+from sim.profiles.intensity_bases import mixed_along
 from sim.report.compare import report as report_of_runs
 from sim.results.files import to_yaml, write
 from sim.results.results import Results

@@ -47,8 +47,8 @@ class ClusterSeries:
 
 
 def steps(at_ns: Ints, change: npt.NDArray[np.signedinteger]) -> tuple[Ints, Ints]:
-    """Instants at which a sum of changes is another than before, and the sum from each on; changes of one instant are
-    one.
+    """Instants (n,) at which a sum of changes is another than before, ns, and the sum from each on; changes of one
+    instant are one.
 
     >>> [part.tolist() for part in steps(np.array([5, 0, 5]), np.array([1, 2, -3]))]
     [[0, 5], [2, 0]]
@@ -77,7 +77,7 @@ def on_bins(at_ns: Ints, level: Ints, edges_ns: Ints) -> OnBins:
 
 
 def queue_steps(batch: Batch) -> tuple[Ints, Ints]:
-    """How many jobs wait, for their first start or sent back. One that starts as it comes never waited."""
+    """How many jobs wait to start, or were sent back, as ``steps``. One that starts as it comes never waited."""
     table, log, ends = batch.table, batch.log, batch.ends
     ended = batch.ended
     back = np.ones(len(log), np.bool_)  # after the last stint of a job that ended nobody waits
@@ -89,7 +89,7 @@ def queue_steps(batch: Batch) -> tuple[Ints, Ints]:
 
 
 def running_steps(batch: Batch) -> tuple[Ints, Ints]:
-    """How many jobs hold something."""
+    """How many jobs hold something, as ``steps``."""
     change = np.repeat(np.array([1, -1], np.int8), len(batch.log))
     return steps(np.concatenate([batch.log.start_ns, batch.log.end_ns]), change)
 

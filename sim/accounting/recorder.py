@@ -135,7 +135,7 @@ class LedgerRecorder:
         return self._waiting.turn(draws, count)
 
     def edges_ns(self, end_ns: int) -> Ints:
-        """Edges of the bins up to ``end_ns`` > 0, which is the last of them."""
+        """Edges (bins + 1,) up to ``end_ns`` > 0, which is the last of them."""
         self._bins.reach(end_ns)
         count = self._bins.index(end_ns - 1) + 1
         return np.array([*self._bins.edges[:count], end_ns], dtype=np.int64)

@@ -63,7 +63,7 @@ def interval_counts(log: IntervalLog, start_ns: int) -> IntervalCounts:
 
 
 def request_times(log: RequestLog, start_ns: int) -> Ints:
-    """Arrivals in ns from the start of the run; those before it are negative. Raises ``InputError``."""
+    """Arrivals (n,) in ns from the start of the run; those before it are negative. Raises ``InputError``."""
     read = read_request_times(Path(log.file))
     origin = start_ns if log.align == "clock" else int(read[0])
     return read - origin

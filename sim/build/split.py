@@ -9,7 +9,8 @@ from sim.build.power.loads import gpu_watts
 from sim.build.resolved import Resolved
 from sim.build.serving.provisioning import of_service
 from sim.build.work import Around, arrivals_of, service_factor, service_under_cap
-from sim.engine.split import PlacePlan, SplitPlan
+from sim.engine.queueing.plan import Replicas
+from sim.engine.split import SplitPlan
 from sim.profiles.machines.device import DeviceProfile
 from sim.profiles.machines.gpu import GPUProfile
 from sim.spec.split import DEVICE, OfPeak, Speed, SplitSpec, Stage, UserDevices
@@ -22,7 +23,7 @@ def split(written: SplitSpec, around: Around) -> SplitPlan:
     resolved, name = around.resolved, around.name
     profiles = device_profiles(written, resolved)
     pools = resolved.pools[name]
-    places = tuple(_place(place, written, around) for place in written.used)
+    places = tuple((place, _replicas(place, written, around)) for place in written.used)
     arrivals_ns, open_until_ns = arrivals_of(name, written.arrivals, resolved.parts, around.streams)
     return SplitPlan(
         name=name,
@@ -83,7 +84,7 @@ def _stage_ns(stage: Stage, where: str, speed: float) -> int:
     return max(1, ns_from(float(stage.work) / speed))
 
 
-def _place(place: str, written: SplitSpec, around: Around) -> PlacePlan:
+def _replicas(place: str, written: SplitSpec, around: Around) -> Replicas:
     spec, resolved = written.places[place], around.resolved
     pool = resolved.pools[around.name][place]
     gpu, machine = resolved.gpus.get(pool), resolved.machines[pool]
@@ -92,8 +93,7 @@ def _place(place: str, written: SplitSpec, around: Around) -> PlacePlan:
         active_w, loaded_w = gpu_watts(spec.load, gpu)
     sockets, batching = spec.sockets_per_replica, spec.batching
     first_ns = place_ns(place, written, gpu)
-    return PlacePlan(
-        place=place,
+    return Replicas(
         name=around.name,
         pool=pool,
         replicas=spec.replicas,

@@ -229,7 +229,7 @@ def times_of(source: RequestSource) -> Ints:
 
 
 def arrivals_of(name: str, spec: Arrivals, parts: Parts, streams: Streams) -> tuple[Ints, int]:
-    """Arrivals within the run, and the time until which more may come: the end of the run, or else of the log."""
+    """Arrivals (n,) within the run, ns, and until when more may come: the end of the run, or else of the log."""
     rng = streams(f"arrivals/{name}")
     duration_ns = parts.duration_ns
     if isinstance(spec, PoissonArrivals):

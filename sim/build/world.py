@@ -15,7 +15,7 @@ from sim.build.jobs.rows import MILLI, logged, memory_mib
 from sim.build.jobs.schedulers import scheduler
 from sim.build.machines.failures import spares
 from sim.build.machines.pools import Machine
-from sim.build.machines.units import unit_effect
+from sim.build.machines.unit_effects import unit_effect
 from sim.build.method_uses import method_plans
 from sim.build.power.caps import cappings, power_limits, training_caps
 from sim.build.power.power_limits import limited_pools, shared_power

@@ -18,7 +18,7 @@ from sim.errors import InputError, Problem
 from sim.instants import epoch_ns
 from sim.later import later
 from sim.paths import joined
-from sim.profiles.bases import mixed_bases
+from sim.profiles.intensity_bases import mixed_bases
 from sim.quantities import Price, Quantity
 from sim.signals import Signal
 from sim.signals.grid.series import Basis

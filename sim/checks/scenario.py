@@ -34,7 +34,7 @@ from sim.checks.slices import instances_alone, shared_by_somebody
 from sim.checks.split import devices_are_made, split_problems
 from sim.checks.training import models_fit
 from sim.checks.turns import turn_problems
-from sim.checks.units import units_fit
+from sim.checks.unit_effects import units_fit
 from sim.documents import Document, KeyPath
 from sim.errors import InputError, Problem
 from sim.later import later

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from sim.cli.completion import scenario_names
 from sim.cli.options import JsonOption, SetOption, say, show_tables, tell
 from sim.cli.progress import running
 from sim.errors import ColdaisleError, InputError
+
+if TYPE_CHECKING:
+    from sim.follow.rounds import Following
 
 DRIFTED = 3
 """The exit status where a tolerance was passed: neither a failure (1) nor wrong input (2)."""
@@ -87,18 +90,14 @@ def follow(
     Read are DCGM (dcgm-exporter), RAPL (node_exporter), Kepler and Scaphandre. Exit status: 0 within tolerance, 3 past
     it, 1 where the server or the run failed, 2 where the input is wrong.
     """
-    from sim.results.files import to_json
-
     if dashboard:
         from sim.follow.dashboard import dashboard as grafana
+        from sim.results.files import to_json
 
         sys.stdout.write(to_json(grafana()))
         return
-    from sim.exports.run import one_line
-    from sim.follow.metrics import State, exporter_at
     from sim.follow.rounds import Times, following
     from sim.follow.server import server_at
-    from sim.follow.text import as_dict, drift_table
     from sim.follow.twin import Asked
     from sim.loading.scenario import parse_assignments
 
@@ -112,8 +111,20 @@ def follow(
         match=match,
         tolerances=tolerance or [],
     )
+    if _rounds(asked, metrics, again=every is not None, as_json=as_json):
+        raise typer.Exit(DRIFTED)
+
+
+def _rounds(asked: Following, metrics: str | None, *, again: bool, as_json: bool) -> bool:
+    """Runs, tells and exports each round; whether any was past a tolerance. Those that come ``again`` and again go on
+    after one that failed, unless none ever worked."""
+    from sim.exports.run import one_line
+    from sim.follow.metrics import State, exporter_at
+    from sim.follow.text import as_dict, drift_table
+    from sim.results.files import to_json
+
     drifted = False
-    with exporter_at(metrics, lasts=every is not None) as exporter:
+    with exporter_at(metrics, lasts=again) as exporter:
         if exporter.address:
             tell(f"metrics are at {exporter.address}")
         state = State(one_line(asked.name))
@@ -125,7 +136,7 @@ def follow(
             except ColdaisleError as error:
                 state = State(state.scenario, state.drift, state.past, state.rounds + 1, state.failed + 1)
                 exporter.show(state)
-                if every is None or state.failed == state.rounds:  # one that never worked is not waited for
+                if not again or state.failed == state.rounds:
                     raise
                 tell(f"coldaisle: {error}; trying again")
                 continue
@@ -135,11 +146,10 @@ def follow(
             drifted = drifted or bool(past)
             if as_json:
                 told = as_dict(found, past)
-                sys.stdout.write(to_json(told) if every is None else f"{json.dumps(told)}\n")  # of several, one a line
+                sys.stdout.write(f"{json.dumps(told)}\n" if again else to_json(told))  # of several, one a line
                 sys.stdout.flush()
             else:
                 show_tables(drift_table(found))
                 for one in past:
                     say(f"past tolerance: {one}")
-    if drifted:
-        raise typer.Exit(DRIFTED)
+    return drifted

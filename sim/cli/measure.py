@@ -20,6 +20,7 @@ from sim.errors import InputError, QuantityError, RunError
 from sim.instants import named_zone
 
 if TYPE_CHECKING:
+    from sim.measure.judge.recordings import Validation
     from sim.measure.meters.record import Progress
 
 
@@ -197,17 +198,10 @@ def validate(
         return
     if workload is not None:
         raise InputError.one("--workload", "is for traces of jobs, which are held against a --scenario")
-    from sim.loading.scenario import load_scenario, parse_assignments
-    from sim.measure.fit.from_measured_table import TABLES
-    from sim.measure.judge.measured_tables import against_table, is_table
-    from sim.measure.judge.recordings import against_profile, against_run
     from sim.measure.judge.validation_text import as_dict, exceeded, parse_tolerances, picture, validation_table
-    from sim.measure.readers import read_recording
-    from sim.profiles.catalog import read_gpu
     from sim.results.atomic import marked, refuse_unusable, write_text
     from sim.results.charts import DRAWN
     from sim.results.files import to_json
-    from sim.running.run import run_loaded
 
     tolerances = parse_tolerances(tolerance or [])
     if (scenario is None) == (profile is None):
@@ -215,22 +209,7 @@ def validate(
     drawn = marked(DRAWN)
     if plot is not None:
         refuse_unusable(plot, folder=False, ours=drawn)
-    clock = _zone(zone)
-    if is_table(measurement):
-        if clock is not None:
-            raise InputError.one("--zone", "is for recordings with local times; a table has none")
-        if profile is None:
-            raise InputError.one(str(measurement), "is a table, not power over time; hold it against a --profile NAME")
-        found = against_table(measurement, profile)
-    elif scenario is not None:
-        recording = read_recording(measurement, clock)
-        with running() as watch:
-            results = run_loaded(load_scenario(scenario, parse_assignments(assignments or [])), watch)
-        found = against_run(str(measurement), recording, results.energy, str(results.scenario["name"]))
-    else:
-        found = against_profile(
-            str(measurement), read_recording(measurement, clock, besides=TABLES), read_gpu(str(profile))
-        )
+    found = _held_against(measurement, _zone(zone), scenario, assignments or [], profile)
     if plot is not None:
         write_text(picture(found), plot, ours=drawn)
     if as_json:
@@ -240,6 +219,33 @@ def validate(
     past = exceeded(found, tolerances)
     if past:
         raise RunError("; ".join(past))
+
+
+def _held_against(
+    measurement: Path, clock: ZoneInfo | None, scenario: str | None, assignments: list[str], profile: str | None
+) -> Validation:
+    """What was measured beside a run of a scenario, or beside a profile. Raises ``InputError``."""
+    from sim.loading.scenario import load_scenario, parse_assignments
+    from sim.measure.fit.from_measured_table import TABLES
+    from sim.measure.judge.measured_tables import against_table, is_table
+    from sim.measure.judge.recordings import against_profile, against_run
+    from sim.measure.readers import read_recording
+    from sim.profiles.catalog import read_gpu
+    from sim.running.run import run_loaded
+
+    name = str(measurement)
+    if is_table(measurement):
+        if clock is not None:
+            raise InputError.one("--zone", "is for recordings with local times; a table has none")
+        if profile is None:
+            raise InputError.one(name, "is a table, not power over time; hold it against a --profile NAME")
+        return against_table(measurement, profile)
+    if scenario is None:
+        return against_profile(name, read_recording(measurement, clock, besides=TABLES), read_gpu(str(profile)))
+    recording = read_recording(measurement, clock)
+    with running() as watch:
+        results = run_loaded(load_scenario(scenario, parse_assignments(assignments)), watch)
+    return against_run(name, recording, results.energy, str(results.scenario["name"]))
 
 
 def _is_job_trace(path: Path) -> bool:

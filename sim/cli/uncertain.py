@@ -92,8 +92,8 @@ def optimize(
     as_json: JsonOption = False,
 ) -> None:
     """Search for the least of a result within limits."""
-    from sim.profiles.bases import unlike_points
     from sim.profiles.catalog import Catalog
+    from sim.profiles.intensity_bases import unlike_points
     from sim.results.files import to_json
     from sim.results.searched import search_tables
     from sim.spec.search import load_search

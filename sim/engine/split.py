@@ -6,7 +6,7 @@ is booked beside the machines, under components of their own, by the kind of dev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,9 @@ from sim.engine.clock import Clock
 from sim.engine.machines.cluster import Cluster
 from sim.engine.machines.user_devices import InTransit, UserDevices
 from sim.engine.metering.meter import Recorder
-from sim.engine.queueing.plan import Scaling
+from sim.engine.queueing.plan import Replicas
 from sim.engine.queueing.queue import Asked, Queue
-from sim.engine.queueing.replica import UnderCap
 from sim.rng import Stream
-from sim.workload.early_exit import EarlyExits
-from sim.workload.provisioning import StartUp
 from sim.workload.split_records import ACTIVE, PARTS, STANDBY, TRANSFERRING, WAITING, SplitLog, SplitRecord
 from sim.workload.stages import ON_DEVICE, Course, DeviceKind, Leg, Move
 
@@ -31,41 +28,16 @@ DEVICE, DEVICE_QUEUE, NETWORK, QUEUE, SERVICE = range(len(PARTS))
 
 
 @dataclass(frozen=True, eq=False)
-class PlacePlan:
-    """Replicas at one place, in SI; see ``engine.queueing.queue.Replicas``. ``place`` is what the scenario calls it."""
-
-    place: str
-    name: str
-    pool: str
-    replicas: int
-    gpus_per_replica: int
-    first_ns: int
-    further_ns: int
-    factor: Callable[[], Callable[[], float]] | None
-    max_batch: int
-    max_wait_ns: int
-    queue_limit: int | None
-    start_up: StartUp
-    active_w: float
-    loaded_w: float
-    cpu_load: float
-    on_hosts: bool
-    exits: EarlyExits | None = None
-    scaling: Scaling | None = None
-    by_size: tuple[tuple[int, float], ...] = ()
-    under_cap: UnderCap | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class SplitPlan:
-    """A workload in stages. ``arrivals_ns`` (n,) is sorted; ``pool`` is where devices and networks are booked."""
+    """A workload in stages. ``arrivals_ns`` (n,) is sorted; ``pool`` is where devices and networks are booked;
+    ``places`` have the names that the scenario gives them."""
 
     name: str
     pool: str
     kinds: tuple[DeviceKind, ...]
     stages: tuple[str, ...]
     course: Course
-    places: tuple[PlacePlan, ...]
+    places: tuple[tuple[str, Replicas], ...]
     arrivals_ns: Ints
     open_until_ns: int
     stream: Stream
@@ -74,7 +46,7 @@ class SplitPlan:
 class _Counter:
     """Hands requests to the queue of a place, and wakes each when it has been served."""
 
-    def __init__(self, env: Clock, cluster: Cluster, plan: PlacePlan) -> None:
+    def __init__(self, env: Clock, cluster: Cluster, plan: Replicas) -> None:
         self._env = env
         self._waiting: dict[int, simpy.Event] = {}
         self.queue = Queue(env, cluster, plan, self)
@@ -122,7 +94,7 @@ class Split:
         self._log = SplitLog()
         self._devices = UserDevices(env, plan.kinds, plan.name, plan.pool, recorder)
         self._transit = InTransit(env, [kind.name for kind in plan.kinds], plan.name, plan.pool, recorder)
-        self._counters = [_Counter(env, cluster, place) for place in plan.places]
+        self._counters = [_Counter(env, cluster, replicas) for _, replicas in plan.places]
         self._under_way = 0
         self._arrived_all = False
         self.finished = env.event()
@@ -153,8 +125,8 @@ class Split:
             up_byte=self._transit.byte["up"],
             down_byte=self._transit.byte["down"],
             places={
-                plan.place: (plan.pool, counter.queue.log())
-                for plan, counter in zip(self._plan.places, self._counters, strict=True)
+                place: (replicas.pool, counter.queue.log())
+                for (place, replicas), counter in zip(self._plan.places, self._counters, strict=True)
             },
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,7 @@ from sim.engine.metering.draws import NodeHardware
 from sim.engine.metering.meter import Looks, Recorder
 from sim.engine.metering.tally import Tally
 from sim.engine.plans import Policies, Workloads
-from sim.engine.serving.relay import ServingRelay
-from sim.engine.serving.service import ServingService
+from sim.engine.under_way import UnderWay, begin
 from sim.errors import RunError
 from sim.later import later
 from sim.rng import Streams
@@ -31,28 +30,20 @@ from sim.workload.allocations import Allocations
 from sim.workload.serving_records import ServingLog
 
 with later():
-    from sim.engine.control import Capped, Throttle, follow_caps
+    from sim.engine.control import Throttle, follow_caps
     from sim.engine.fleet.power.control import PowerControl
-    from sim.engine.fleet.power.running import Running
-    from sim.engine.fleet.rows import Rows, RowsOfPool
-    from sim.engine.queueing.relay import QueueRelay
-    from sim.engine.queueing.service import Service
-    from sim.engine.split import Split
-    from sim.engine.training.campaign import Campaign
-    from sim.engine.training.federated import Federated
-    from sim.engine.training.job import TrainingJob
+    from sim.engine.fleet.rows import RowsOfPool
     from sim.engine.training.progress import Spending, SpendingRecorder
 
 
 if TYPE_CHECKING:
     from sim.engine.fleet.plan import JobsPlan, RowsRecord
     from sim.engine.machines.failures import FailurePlan
-    from sim.engine.metering.units import UnitEffect
-    from sim.engine.work import Work
+    from sim.engine.metering.unit_effects import UnitEffect
     from sim.profiles.shared_gpu.tenants import SharedGPU
     from sim.workload.power_records import PowerLog
     from sim.workload.records import CampaignRecord, FederatedRecord, JobRecord, ServiceLog, ThrottleRecord
-    from sim.workload.relays import RelayLog, RelayPlan
+    from sim.workload.relays import RelayLog
     from sim.workload.split_records import SplitRecord
 
 
@@ -180,7 +171,7 @@ def simulate(
         outcome = _compiled([pool.shape for pool in pools], work.rows, scheduler, duration_ns)
         if outcome is not None:
             return outcome
-    env, power = Clock(), policies.power
+    env = Clock()
     if begun is not None:
         begun(lambda: env.now_ns)
     tally = Tally(recorder)
@@ -188,105 +179,99 @@ def simulate(
     spendings = {plan.name: Spending(env) for plan in work.training if plan.recovery is not None}
     if spendings:
         recorder = SpendingRecorder(recorder, spendings)
-    of_pool = {
-        pool.name: Nodes(
-            env,
-            recorder,
-            pool.name,
-            pool.count,
-            [units_of(pool, i, streams) for i in range(pool.count)] if pool.has_units else pool.hardware,
-            pool.powered,
-            pool.cold,
-        )
-        for pool in pools
-        if not pool.logged
-    }
+    of_pool = {pool.name: _nodes(env, pool, recorder, streams) for pool in pools if not pool.logged}
+    fleet = Fleet(env, [pool.shape for pool in pools], scheduler, policies.signals)
+    cluster = _cluster(env, pools, of_pool, fleet, streams)
+    under_way = begin(
+        env,
+        fleet,
+        cluster,
+        work,
+        metered=frozenset(of_pool),
+        spendings=spendings,
+        tally=tally,
+        recorder=recorder,
+        looks=looks,
+    )
+    throttles, shared = _steer(env, policies, under_way, cluster, of_pool)
+    if duration_ns is not None:
+        env.run(until=duration_ns)
+    else:
+        _run_until_done(env, under_way.ends)
+    if not env.now_ns:
+        for service in under_way.serving:
+            if service.log().counts["too_long"]:
+                raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
+        raise RunError(NO_TIME)
+    for service in under_way.serving:
+        service.take_all()
+    for own in of_pool.values():
+        own.settle()
+    outcome = _outcome(env, under_way, throttles, shared)
+    for service in under_way.serving:
+        service.dismiss()
+    return outcome
+
+
+def _nodes(env: Clock, pool: Pool, recorder: Recorder, streams: Streams) -> Nodes:
+    """The machines of a pool, with their meters."""
+    hardware = [units_of(pool, i, streams) for i in range(pool.count)] if pool.has_units else pool.hardware
+    return Nodes(env, recorder, pool.name, pool.count, hardware, pool.powered, pool.cold)
+
+
+def _cluster(
+    env: Clock, pools: Sequence[Pool], of_pool: Mapping[str, Nodes], fleet: Fleet, streams: Streams
+) -> Cluster:
+    """All machines, of which some fail."""
     timeouts = {pool.name: pool.idle_timeout_ns for pool in pools if pool.idle_timeout_ns is not None}
     spares = {pool.name: pool.spares for pool in pools if pool.spares is not None}
-    fleet = Fleet(env, [pool.shape for pool in pools], scheduler, policies.signals)
     warm = {pool.name: pool.keep_warm for pool in pools}
     cluster = Cluster(env, tuple(of_pool.values()), fleet, timeouts, spares, warm)
     for pool in pools:
         if pool.failures is not None:
             pool.failures.begin(env, cluster, pool.name, of_pool[pool.name], streams)
-    metered = frozenset(pool.name for pool in pools if not pool.logged)
-    tables = Rows(env, fleet, cluster, work.rows, metered) if work.rows else None
-    jobs = [TrainingJob(env, cluster, plan, spendings.get(plan.name)) for plan in work.training]
-    other_work = [plan.begin(env, cluster) for plan in work.others]
-    searches = [Campaign(env, cluster, plan, tally) for plan in work.campaigns]
-    fleets = [Federated(env, cluster, plan, recorder) for plan in work.federated]
-    staged = [Split(env, cluster, plan, recorder) for plan in work.split]
-    running = [Service(env, cluster, plan) for plan in work.services]
-    pools_running = [ServingService(env, cluster, plan, looks, keep) for plan, keep in work.serving]
-    passing_on = [_relay(env, plan, running, pools_running) for plan in work.relays]
-    by_name: dict[str, Capped] = {**{job.name: job for job in jobs}, **{search.name: search for search in searches}}
+    return cluster
+
+
+def _steer(
+    env: Clock, policies: Policies, under_way: UnderWay, cluster: Cluster, of_pool: Mapping[str, Nodes]
+) -> tuple[list[Throttle], PowerControl | None]:
+    """What changes how much may be drawn: caps, limits of sites, and power that is shared."""
+    rows, power = under_way.rows, policies.power
+    by_name = under_way.capped
     for cap in policies.caps:
-        if tables is not None and cap.pool:
-            env.process(follow_caps(env, cap, RowsOfPool(tables, cap.target, cap.pool)))
+        if rows is not None and cap.pool:
+            env.process(follow_caps(env, cap, RowsOfPool(rows, cap.target, cap.pool)))
         else:
             env.process(follow_caps(env, cap, by_name[cap.target]))
     nodes = [node for own in of_pool.values() for node in own] if policies.limits or power is not None else []
-    throttles = [Throttle(env, limit, nodes, [job for job in jobs if job.cappable]) for limit in policies.limits]
-    for search in searches:
-        search.throttles = throttles
-    queues = [*(service.queue for service in running), *(queue for one in staged for queue in one.queues)]
-    held = Running(tables, {job.name: job for job in jobs}, searches, queues, pools_running)
-    shared = PowerControl(env, power, cluster, nodes, held) if power is not None else None
-    if duration_ns is not None:
-        env.run(until=duration_ns)
-    else:
-        finished = [
-            *(service.finished for service in running),
-            *(service.finished for service in pools_running),
-            *(one.finished for one in staged),
-        ]
-        at_work: list[Work] = [*jobs, *other_work]
-        ended = [
-            *(job.process for job in at_work),
-            *(search.process for search in searches),
-            *(fleet.process for fleet in fleets),
-            *((tables.finished,) if tables is not None else ()),
-        ]
-        _run_until_done(env, [*ended, *finished])
-    if not env.now_ns:
-        for service in pools_running:
-            if service.log().counts["too_long"]:
-                raise RunError(f"no request of '{service.name}' fits the KV cache of a replica: nothing can be served")
-        raise RunError(NO_TIME)
-    for service in pools_running:
-        service.take_all()
-    for own in of_pool.values():
-        own.settle()
-    outcome = Outcome(
+    cappable = [job for job in under_way.training if job.cappable]
+    throttles = [Throttle(env, limit, nodes, cappable) for limit in policies.limits]
+    for campaign in under_way.campaigns:
+        campaign.throttles = throttles
+    shared = PowerControl(env, power, cluster, nodes, under_way.sharing_power) if power is not None else None
+    return throttles, shared
+
+
+def _outcome(env: Clock, under_way: UnderWay, throttles: Sequence[Throttle], shared: PowerControl | None) -> Outcome:
+    """What is known at the end."""
+    rows = under_way.rows
+    return Outcome(
         end_ns=env.now_ns,
-        jobs=tuple(job.record() for job in (*jobs, *other_work)),
-        services=tuple(service.log() for service in running),
-        serving=tuple(service.log() for service in pools_running),
+        jobs=tuple(one.record() for one in (*under_way.training, *under_way.others)),
+        services=tuple(one.log() for one in under_way.services),
+        serving=tuple(one.log() for one in under_way.serving),
         # SimPy numbers its events and offers no other count of them
-        events=next(env._eid) + sum(service.skipped_events for service in pools_running),
+        events=next(env._eid) + sum(one.skipped_events for one in under_way.serving),
         throttling=tuple(record for throttle in throttles for record in throttle.records()),
-        campaigns=tuple(search.record() for search in searches),
-        federated=tuple(fleet.record() for fleet in fleets),
-        split=tuple(one.record() for one in staged),
-        rows=tables.records() if tables is not None else (),
+        campaigns=tuple(one.record() for one in under_way.campaigns),
+        federated=tuple(one.record() for one in under_way.federated),
+        split=tuple(one.record() for one in under_way.split),
+        rows=rows.records() if rows is not None else (),
         power=shared.log() if shared is not None else None,
-        allocations=tables.log.allocations(env.now_ns) if tables is not None else None,
-        relays=tuple(relay.log() for relay in passing_on),
+        allocations=rows.log.allocations(env.now_ns) if rows is not None else None,
+        relays=tuple(one.log() for one in under_way.relays),
     )
-    for service in pools_running:
-        service.dismiss()
-    return outcome
-
-
-def _relay(
-    env: Clock, plan: RelayPlan, services: Sequence[Service], serving: Sequence[ServingService]
-) -> QueueRelay | ServingRelay:
-    """The relay of a plan, between services of the one kind or of the other."""
-    by_token = {service.name: service for service in serving}
-    if all(name in by_token for name in plan.to):
-        return ServingRelay(plan, [by_token[name] for name in plan.to])
-    queues = {service.name: service for service in services}
-    return QueueRelay(env, plan, [queues[name] for name in plan.to])
 
 
 def _compiled(

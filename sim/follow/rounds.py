@@ -97,7 +97,56 @@ def following(
 ) -> Following:
     """What was asked, checked. Raises ``InputError`` with everything that is wrong with it."""
     problems: list[Problem] = []
+    when = _read(times, problems)
+    rules = tuple(_rules(pools, problems))
+    if twin.requests is not None and twin.jobs is not None:
+        problems.append(
+            Problem("--jobs", None, "", "and --requests are not read together; set the file of one by --set")
+        )
+    if problems:
+        raise InputError(problems)
+    wanted = AskedTwin(**{**twin.__dict__, "lead_ns": when.lead_ns})
+    name, known, duration_ns = pools_of(wanted)
+    refuse_rules(known, rules, twin.scenario)
+    length_ns = when.length_ns or duration_ns or 0
+    if not length_ns:
+        raise InputError.one("--window", "needed: the scenario has no duration of its own")
+    if length_ns + when.lead_ns >= MAX_NS:
+        raise InputError.one("--lead", "is too long")
+    rounds = (times.rounds or _FOREVER) if times.every is not None else 1
+    words = [word if "=" in word else f"energy={word}" for word in tolerances]
+    return Following(
+        name,
+        server,
+        wanted,
+        rules,
+        match,
+        parse_tolerances(words),
+        when.start_ns,
+        length_ns,
+        when.every_ns,
+        rounds,
+        when.bin_ns,
+        when.step_ns,
+    )
 
+
+_FOREVER = 1 << 60
+
+
+class _When(NamedTuple):
+    """``Times`` in ns; 0 is what was not given, None a start that is not of the past. ``length_ns`` is that of a
+    window, whichever way it was said."""
+
+    start_ns: int | None
+    length_ns: int
+    every_ns: int
+    lead_ns: int
+    bin_ns: int
+    step_ns: int
+
+
+def _read(times: Times, problems: list[Problem]) -> _When:
     def read(option: str, text: str | None) -> int:
         try:
             found = parse_ns(text) if text is not None else 0
@@ -127,43 +176,9 @@ def following(
     start_ns, end_ns = _instant("--start", times.start, problems), _instant("--end", times.end, problems)
     if start_ns is not None and end_ns is not None and start_ns >= end_ns:
         problems.append(Problem("--end", None, "", "must be later than --start"))
-    rules = tuple(_rules(pools, problems))
-    if twin.requests is not None and twin.jobs is not None:
-        problems.append(
-            Problem("--jobs", None, "", "and --requests are not read together; set the file of one by --set")
-        )
-    if problems:
-        raise InputError(problems)
-    wanted = AskedTwin(**{**twin.__dict__, "lead_ns": lead_ns})
-    name, known, duration_ns = pools_of(wanted)
-    refuse_rules(known, rules, twin.scenario)
     if start_ns is not None and end_ns is not None:
         length_ns = end_ns - start_ns
-    elif not length_ns:
-        length_ns = duration_ns or 0
-    if not length_ns:
-        raise InputError.one("--window", "needed: the scenario has no duration of its own")
-    if length_ns + lead_ns >= MAX_NS:
-        raise InputError.one("--lead", "is too long")
-    rounds = (times.rounds or _FOREVER) if times.every is not None else 1
-    words = [word if "=" in word else f"energy={word}" for word in tolerances]
-    return Following(
-        name,
-        server,
-        wanted,
-        rules,
-        match,
-        parse_tolerances(words),
-        start_ns,
-        length_ns,
-        every_ns,
-        rounds,
-        bin_ns,
-        step_ns,
-    )
-
-
-_FOREVER = 1 << 60
+    return _When(start_ns, length_ns, every_ns, lead_ns, bin_ns, step_ns)
 
 
 def _instant(option: str, text: str | None, problems: list[Problem]) -> int | None:

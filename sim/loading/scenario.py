@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.build.resolved import Resolved
-from sim.checks import above_tdp, methods, serving, units, without_effect
+from sim.checks import above_tdp, methods, serving, unit_effects, without_effect
 from sim.checks.ledger_size import with_bin
 from sim.checks.scenario import crosscheck
 from sim.checks.unusual import remarks
@@ -69,7 +69,7 @@ class Loaded:
             *remarks(self.scenario),
             *serving.remarks(self.answers),
             *methods.remarks(self.answers),
-            *units.remarks(self.answers),
+            *unit_effects.remarks(self.answers),
             *above_tdp.remarks(self.answers),
             *without_effect.remarks(self.answers),
         ]

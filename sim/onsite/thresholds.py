@@ -6,6 +6,7 @@ A cycle is wanted only where it pays for its own losses: low < round trip x high
 
 Bounds are order statistics over the series' own intervals, each counted once, so they do not depend on the bins of a
 run. For ``n`` values and a ``share`` (0..0.5), the bounds are the ``1 + floor(share (n - 1))``-th smallest and largest.
+Bounds of a signal are low and high ones of each of its intervals (n,), in its unit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def window_bounds(values: Floats, first: Ints, last: Ints, share: float) -> tuple[Floats, Floats]:
-    """Low and high bound of ``values[first[i]:last[i]]`` for each i; neither index may fall, and no window be empty."""
+    """Bounds (n,) of ``values[first[i]:last[i]]`` for each i; neither index may fall, and no window be empty."""
     low, high = np.empty(len(first)), np.empty(len(first))
     window: list[float] = []
     plain = values.tolist()

@@ -28,7 +28,7 @@ with later():
     from sim.profiles.language_models.model import ModelProfile
     from sim.profiles.machines.device import DeviceProfile
     from sim.profiles.machines.failures import FailuresProfile
-    from sim.profiles.machines.units import UnitsProfile
+    from sim.profiles.machines.unit_factors import UnitsProfile
     from sim.profiles.methods import MethodProfile
     from sim.profiles.shared_gpu.slices import SlicesProfile
     from sim.profiles.stacks.denoising import DenoisingStackProfile

@@ -15,8 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.profiles.bases import unlike_points
 from sim.profiles.catalog import Catalog
+from sim.profiles.intensity_bases import unlike_points
 from sim.report.chart import Chart
 from sim.report.headline import CARBON, COST, ENERGY, PER_UNIT, WATER, numbers, sentence
 from sim.report.page import page, styles

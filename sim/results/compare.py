@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sim.profiles.bases import mixed_among
 from sim.profiles.catalog import Catalog
+from sim.profiles.intensity_bases import mixed_among
 from sim.results.catalogue import (
     COMPARED,
     COMPARED_JOBS,

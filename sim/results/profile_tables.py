@@ -21,7 +21,7 @@ from sim.profiles.machines.device import DeviceProfile
 from sim.profiles.machines.failures import FailuresProfile
 from sim.profiles.machines.gpu import GPUProfile
 from sim.profiles.machines.node import CPUProfile, NodeProfile
-from sim.profiles.machines.units import UnitsProfile
+from sim.profiles.machines.unit_factors import UnitsProfile
 from sim.profiles.methods import MethodProfile
 from sim.profiles.ranges import numbers_of
 from sim.profiles.shared_gpu.slices import SlicesProfile

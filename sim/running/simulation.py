@@ -40,6 +40,9 @@ with later():
 
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from sim.workload.job_energy import JobsEnergy
     from sim.workload.jobs.batch import Batch
     from sim.workload.records import ServiceLog
@@ -112,26 +115,7 @@ def ended(built: Built, begun: Callable[[Callable[[], int]], None] | None = None
     ledger = with_network(ledger, built.routes, tokens)
     ledger = with_relays(ledger, outcome.relays, _stands(built))
     energies = {log.workload: request_energy(log, ledger) for log in outcome.serving} if built.request_energies else {}
-    activity = _activity(outcome, ledger, energies)
-    for record in outcome.jobs:
-        if record.workload in built.steps:
-            activity["jobs"][record.workload]["step"] = step_metrics(built.steps[record.workload], record, ledger)
-        if record.workload in built.swings:
-            activity["jobs"][record.workload]["ramps"] = built.swings[record.workload].ramps()
-    for relay in outcome.relays:
-        if not relay.plan.of_route:
-            activity["serving"][relay.plan.name]["cache"] = memo_metrics(relay)
-    if built.routes:
-        logs: dict[str, ServingLog | ServiceLog] = {log.workload: log for log in outcome.serving}
-        logs |= {log.workload: log for log in outcome.services}
-        relays = {relay.plan.name: relay for relay in outcome.relays if relay.plan.of_route}
-        activity["routes"] = route_metrics(built.routes, logs, tokens, relays)
-    if built.moved:
-        activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
-    if built.cappings:
-        activity["policies"] = policy_log(built.cappings, outcome.end_ns)
-    if built.methods:
-        activity["methods"] = method_metrics(built.methods)
+    activity = _activity(built, outcome, ledger, energies, tokens)
     joules = job_energy.energy.joules(len(job_energy.labels)) if job_energy is not None else None
     rows = batches(built, outcome, joules) if built.batches else ()
     if rows:
@@ -148,7 +132,14 @@ def _stands(built: Built) -> dict[str, tuple[str, str, str]]:
     return {name: (built.sites[pool], pool, pools[pool].hardware.name) for name, pool in holds.items()}
 
 
-def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEnergy]) -> dict[str, Any]:
+def _activity(
+    built: Built,
+    outcome: Outcome,
+    ledger: Ledger,
+    energies: Mapping[str, RequestEnergy],
+    moved: Mapping[str, npt.NDArray[np.float64]],
+) -> dict[str, Any]:
+    """What happened, in the words of the summary: by workload, then by route, policy and method."""
     services = {log.workload: queue_metrics(log, ledger) for log in outcome.services}
     services |= {log.workload: serving_metrics(log, ledger, energies.get(log.workload)) for log in outcome.serving}
     activity: dict[str, Any] = {
@@ -165,4 +156,23 @@ def _activity(outcome: Outcome, ledger: Ledger, energies: Mapping[str, RequestEn
         activity["power_limits"] = power_metrics(outcome.power, outcome.services, outcome.serving)
     if outcome.throttling:
         activity["throttling"] = [throttle_metrics(record) for record in outcome.throttling]
+    for record in outcome.jobs:
+        if record.workload in built.steps:
+            activity["jobs"][record.workload]["step"] = step_metrics(built.steps[record.workload], record, ledger)
+        if record.workload in built.swings:
+            activity["jobs"][record.workload]["ramps"] = built.swings[record.workload].ramps()
+    for relay in outcome.relays:
+        if not relay.plan.of_route:
+            activity["serving"][relay.plan.name]["cache"] = memo_metrics(relay)
+    if built.routes:
+        logs: dict[str, ServingLog | ServiceLog] = {log.workload: log for log in outcome.serving}
+        logs |= {log.workload: log for log in outcome.services}
+        relays = {relay.plan.name: relay for relay in outcome.relays if relay.plan.of_route}
+        activity["routes"] = route_metrics(built.routes, logs, moved, relays)
+    if built.moved:
+        activity["placements"] = {move.workload: move.as_dict() for move in built.moved}
+    if built.cappings:
+        activity["policies"] = policy_log(built.cappings, outcome.end_ns)
+    if built.methods:
+        activity["methods"] = method_metrics(built.methods)
     return activity

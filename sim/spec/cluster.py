@@ -17,7 +17,7 @@ with later():
     from sim.spec.fabric import FabricSpec
     from sim.spec.failures import NodesFail, SpareNodes
     from sim.spec.sharing import SharingSpec
-    from sim.spec.units import UnitEffectSpec
+    from sim.spec.unit_effects import UnitEffectSpec
 
 
 MOST_NODES = 100_000

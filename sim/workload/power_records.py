@@ -13,7 +13,6 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 Level = Literal["gpu", "node", "rack", "row", "feed", "site"]
-LEVELS: tuple[Level, ...] = ("gpu", "node", "rack", "row", "feed", "site")
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def read_interval_counts(path: Path) -> IntervalCounts:
 
 @kept_while_unchanged(most=16)
 def read_request_times(path: Path) -> Ints:
-    """A log with one row a request and its ``timestamp_utc`` (ISO 8601), in ns since 1970, sorted by time.
+    """Requests (n,) of a log with a row each and its ``timestamp_utc`` (ISO 8601), in ns since 1970, sorted by time.
 
     Raises ``InputError`` naming each row whose time cannot be read.
     """

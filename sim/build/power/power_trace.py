@@ -58,7 +58,7 @@ class Sampling:
         return max(0, self.start_ns - self.meter_ns)
 
     def edges_ns(self, run_ns: int) -> Ints:
-        """Of samples, as far as the run goes; none where it ends before."""
+        """Of samples (samples + 1,), as far as the run goes; none where it ends before."""
         count = max(0, (min(self.end_ns, run_ns) - self.start_ns) // self.resolution_ns)
         return self.start_ns + self.resolution_ns * np.arange(count + 1, dtype=np.int64)
 

@@ -91,7 +91,6 @@ class Fold(Record):
     n_stints: int
     n_places: int
     n_nodes: int
-    n_kinds: int
     job: Rows[int]
     owner: Rows[int]
     start_ns: Rows[int]

@@ -7,6 +7,7 @@ job. How long it will really run is not among what it sees.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,15 +41,16 @@ NODE, SLOTS, PART = itemgetter(0), itemgetter(1), itemgetter(2)
 """Fields of places, for those who go through thousands."""
 
 
+@dataclass(slots=True, eq=False)
 class Request:
     """One job as a scheduler sees it.
 
     ``seq`` is the order in which requests came. ``pools`` are those it may stand in, by number, preferred first; it
     runs within one. It asks for ``slots`` whole ones (GPUs, or sockets of a node without), or ``milli`` thousandths of
     one; on ``nodes`` nodes in equal parts where that is not 0, else on any; with ``cpu_milli`` and ``memory_mib`` in
-    all, 0 where they do not count. ``limit_ns`` is what its user says it takes, None where nobody says.
-    ``least``..``most`` slots are what an elastic job may have, ``speed_up`` its rate of work from those it has and
-    those it asks for. ``gang`` is there where it is no row; a ``compact`` one starts on one island of one node alone.
+    all, 0 where they do not count; a ``compact`` one starts on one island of one node alone. ``limit_ns`` is what its
+    user says it takes, None where nobody says. ``row`` is its number among all rows, and ``gang`` there where it is no
+    row.
 
     While it runs, ``places`` are its nodes and ``started_ns`` when this stint began; ``leaving`` while it saves its
     state to make room; ``waits`` while it has none and wants some, and ``promise`` says when and where it shall start,
@@ -56,99 +58,53 @@ class Request:
     ``uncounted_ns`` what is not held against its limit: before it last began from the start, and while nodes booted.
     """
 
-    __slots__ = (
-        "account",
-        "compact",
-        "cpu_milli",
-        "deadline_ns",
-        "gang",
-        "kind",
-        "least",
-        "leaving",
-        "limit_ns",
-        "memory_mib",
-        "milli",
-        "most",
-        "nodes",
-        "owner",
-        "places",
-        "pools",
-        "priority",
-        "promise",
-        "queue",
-        "ran_ns",
-        "row",
-        "seq",
-        "slack_ns",
-        "slots",
-        "speed_up",
-        "spot",
-        "started_ns",
-        "submit_ns",
-        "uncounted_ns",
-        "user",
-        "waits",
-    )
+    owner: str
+    seq: int
+    pools: tuple[int, ...]
+    slots: int
+    submit_ns: int
+    limit_ns: int | None
+    _: KW_ONLY
+    row: int = -1
+    gang: Gang | None = None
 
-    def __init__(
-        self,
-        owner: str,
-        seq: int,
-        pools: tuple[int, ...],
-        slots: int,
-        submit_ns: int,
-        limit_ns: int | None,
-        *,
-        row: int = -1,
-        milli: int = 0,
-        nodes: int = 0,
-        cpu_milli: int = 0,
-        memory_mib: int = 0,
-        user: str = "",
-        account: str = "",
-        queue: str = "",
-        kind: str = "",
-        priority: int = 0,
-        spot: bool = False,
-        deadline_ns: int | None = None,
-        slack_ns: int = 0,
-        least: int = 0,
-        most: int = 0,
-        speed_up: Callable[[int, int], float] | None = None,
-        gang: Gang | None = None,
-        compact: bool = False,
-    ) -> None:
-        self.owner = owner
-        self.seq = seq
-        self.pools = pools
-        self.slots = slots
-        self.submit_ns = submit_ns
-        self.limit_ns = limit_ns
-        self.row = row
-        self.milli = milli
-        self.nodes = nodes
-        self.cpu_milli = cpu_milli
-        self.memory_mib = memory_mib
-        self.user = user or owner
-        self.account = account or owner
-        self.queue = queue or owner
-        self.kind = kind
-        self.priority = priority
-        self.spot = spot
-        self.deadline_ns = deadline_ns
-        self.slack_ns = slack_ns
-        self.least = least or slots
-        self.most = most or slots
-        self.speed_up = speed_up
-        self.gang = gang
-        self.compact = compact
-        self.places: Places = ()
-        self.started_ns: int | None = None
-        self.leaving = False
-        self.waits = False
-        self.ran_ns = 0
-        self.uncounted_ns = 0
-        self.promise: tuple[int, Places] | None = None
+    milli: int = 0
+    nodes: int = 0
+    cpu_milli: int = 0
+    memory_mib: int = 0
+    compact: bool = False
+
+    user: str = ""
+    account: str = ""
+    queue: str = ""
+    kind: str = ""
+    """By what a scheduler counts and limits jobs; the first three are those of the ``owner`` where nobody says."""
+
+    priority: int = 0
+    spot: bool = False
+    deadline_ns: int | None = None
+    slack_ns: int = 0
+
+    least: int = 0
+    most: int = 0
+    """Slots that an elastic job may have; those it asks for, where 0."""
+    speed_up: Callable[[int, int], float] | None = None
+    """Its rate of work, from the slots it has and those it asks for."""
+
+    places: Places = field(default=(), init=False)
+    started_ns: int | None = field(default=None, init=False)
+    leaving: bool = field(default=False, init=False)
+    waits: bool = field(default=False, init=False)
+    ran_ns: int = field(default=0, init=False)
+    uncounted_ns: int = field(default=0, init=False)
+    promise: tuple[int, Places] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.user = self.user or self.owner
+        self.account = self.account or self.owner
+        self.queue = self.queue or self.owner
+        self.least = self.least or self.slots
+        self.most = self.most or self.slots
 
     @property
     def elastic(self) -> bool:

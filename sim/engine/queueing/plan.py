@@ -4,62 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim.engine.queueing.replica import UnderCap
     from sim.workload.early_exit import EarlyExits
     from sim.workload.provisioning import StartUp
-
-
-class Replicas(Protocol):
-    """Replicas in SI. W are of one GPU; ``factor`` begins the draws of the random factor, None where there is none.
-    ``on_hosts``: they work on the CPUs alone, and the GPUs of their slots are idle."""
-
-    @property
-    def name(self) -> str:
-        """Whom their energy is booked to."""
-
-    @property
-    def pool(self) -> str: ...
-    @property
-    def replicas(self) -> int: ...
-    @property
-    def gpus_per_replica(self) -> int: ...
-    @property
-    def first_ns(self) -> int: ...
-    @property
-    def further_ns(self) -> int: ...
-    @property
-    def factor(self) -> Callable[[], Callable[[], float]] | None: ...
-    @property
-    def max_batch(self) -> int: ...
-    @property
-    def max_wait_ns(self) -> int: ...
-    @property
-    def queue_limit(self) -> int | None: ...
-    @property
-    def start_up(self) -> StartUp: ...
-    @property
-    def active_w(self) -> float: ...
-    @property
-    def loaded_w(self) -> float: ...
-    @property
-    def cpu_load(self) -> float: ...
-    @property
-    def on_hosts(self) -> bool: ...
-    @property
-    def exits(self) -> EarlyExits | None: ...
-    @property
-    def scaling(self) -> Scaling | None: ...
-    @property
-    def under_cap(self) -> UnderCap | None:
-        """None where caps are not allowed to touch them."""
-
-    @property
-    def by_size(self) -> tuple[tuple[int, float], ...]:
-        """ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``; if empty, ``first_ns``,
-        ``further_ns`` and ``active_w`` hold."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +26,34 @@ class Scaling:
     target: float
     interval_ns: int
     settle_ns: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Replicas:
+    """Replicas in SI, whose energy is booked to ``name``. W are of one GPU.
+
+    A request takes ``first_ns`` alone, ``further_ns`` more for each further one of its batch, times a random factor of
+    mean 1; ``factor`` begins its draws, None where there is none. ``by_size`` holds, where batches take times of their
+    own, ns of a batch of 1, 2, ... requests and W of a GPU meanwhile, up to ``max_batch``. ``on_hosts``: they work on
+    the CPUs alone, and the GPUs of their slots are idle. ``under_cap`` None: caps are not allowed to touch them.
+    """
+
+    name: str
+    pool: str
+    replicas: int
+    gpus_per_replica: int
+    first_ns: int
+    further_ns: int
+    factor: Callable[[], Callable[[], float]] | None
+    max_batch: int
+    max_wait_ns: int
+    queue_limit: int | None
+    start_up: StartUp
+    active_w: float
+    loaded_w: float
+    cpu_load: float
+    on_hosts: bool = False
+    exits: EarlyExits | None = None
+    scaling: Scaling | None = None
+    by_size: tuple[tuple[int, float], ...] = ()
+    under_cap: UnderCap | None = None

@@ -11,49 +11,24 @@ import simpy
 
 from sim.engine.clock import Clock
 from sim.engine.machines.cluster import Cluster
-from sim.engine.queueing.plan import Scaling
+from sim.engine.queueing.plan import Replicas
 from sim.engine.queueing.queue import Asked, Queue
-from sim.engine.queueing.replica import UnderCap
-from sim.workload.early_exit import EarlyExits
-from sim.workload.provisioning import StartUp
 from sim.workload.records import ServiceLog
 from sim.workload.relays import Passing
 
 
-@dataclass(frozen=True, eq=False)
-class ServicePlan:
-    """A service in SI. ``arrivals_ns`` (n,) is sorted; W are of one GPU; ``factor`` begins the draws of the
-    random factor, None where there is none.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ServicePlan(Replicas):
+    """A service in SI: its replicas, and when requests come; ``arrivals_ns`` (n,) is sorted.
 
-    The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time.
-    ``on_hosts``: it works on the CPUs alone, and the GPUs of its slots are idle. One that is ``relayed`` has no
-    arrivals of its own: it is handed its requests, and closed when no more can come. ``by_size``: ns and W of batches
-    of each size, where these do not follow from ``first_ns`` and ``further_ns``. Requests that take ``slo_e2e_ns`` at
-    most are good.
+    The service stays open until ``open_until_ns`` at least: a log of intervals without requests is still time. One that
+    is ``relayed`` has no arrivals of its own: it is handed its requests, and closed when no more can come. Requests
+    that take ``slo_e2e_ns`` at most are good.
     """
 
-    name: str
-    pool: str
-    replicas: int
-    gpus_per_replica: int
     arrivals_ns: npt.NDArray[np.int64]
     open_until_ns: int
-    first_ns: int
-    further_ns: int
-    factor: Callable[[], Callable[[], float]] | None
-    max_batch: int
-    max_wait_ns: int
-    queue_limit: int | None
-    start_up: StartUp
-    active_w: float
-    loaded_w: float
-    cpu_load: float
-    on_hosts: bool = False
-    exits: EarlyExits | None = None
-    scaling: Scaling | None = None
     relayed: bool = False
-    by_size: tuple[tuple[int, float], ...] = ()
-    under_cap: UnderCap | None = None
     slo_e2e_ns: int | None = None
 
 

@@ -37,7 +37,7 @@ class ClockRows:
 
 
 def predict(rows: ClockRows, curve: ClockCurve, loaded_w: float) -> tuple[Floats, Floats]:
-    """W and s of each row from its uncapped twin: the lower of the locked clock and the clock the cap leaves."""
+    """W and s (rows,) from the uncapped twin of each: the lower of the locked clock and the clock the cap leaves."""
     static, full_w, share = np.asarray(loaded_w), rows.full_w, rows.core_share
     capped = clock_under_cap(rows.cap_w, loaded_w=static, full_w=full_w, core_share=share, curve=curve)
     clock = np.minimum(rows.clock, capped)

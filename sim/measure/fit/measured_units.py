@@ -21,7 +21,7 @@ from sim.measure.fit.measured_csv import has_columns, read_columns, refuse_rows
 from sim.measure.fit.unit_effects import Readings, UnitEffects, fit_units, judged
 from sim.possible import MEASURED_W
 from sim.profiles.catalog import Catalog
-from sim.profiles.machines.units import UnitsProfile
+from sim.profiles.machines.unit_factors import UnitsProfile
 from sim.results.formats import number
 from sim.results.tables import plain_table
 

@@ -140,7 +140,7 @@ FSDP_FORM = Form(FSDP, HELD_FSDP, trust=0.05)
 
 
 def tokens_per_s(runs: Sequence[Run], stack: TrainingStack) -> Floats:
-    """Of each GPU, of each run, by the stack as it was in the run's year where it has progressed."""
+    """Of each GPU (runs,), by the stack as it was in the run's year where it has progressed."""
     return np.array([run.recipe.tokens / step_s(run, stack) / run.gpus for run in runs])
 
 
@@ -176,7 +176,7 @@ def fit_stack(runs: Sequence[Run], form: Form) -> TrainingStack:
 
 
 def held_out_tokens_per_s(runs: Sequence[Run], form: Form, fitted: Callable[[int], None] = lambda _: None) -> Floats:
-    """Of each run by a stack fitted without any run of its model; ``fitted`` hears how many stacks are."""
+    """Of each GPU (runs,) by a stack fitted without any run of its model; ``fitted`` hears how many stacks are."""
     found = np.zeros(len(runs))
     for count, model in enumerate(sorted({run.model for run in runs})):
         fitted(count)

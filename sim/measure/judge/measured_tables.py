@@ -24,7 +24,7 @@ from sim.measure.judge.recordings import Validation
 from sim.profiles.catalog import read_cpu, read_gpu, read_units
 from sim.profiles.machines.gpu import GPUProfile, clock_curve
 from sim.profiles.machines.node import CPUProfile
-from sim.profiles.machines.units import UnitFactors, UnitsProfile
+from sim.profiles.machines.unit_factors import UnitFactors, UnitsProfile
 from sim.profiles.power_laws.devices import cpu_power_w, load_rise
 
 Floats = npt.NDArray[np.float64]

@@ -56,7 +56,7 @@ def _no_quicker(own: KernelTime, byte: Floats, ways: Ways) -> KernelTime:
 
 
 def hops(model: ModelShape, layout: Layout, tokens: Floats) -> tuple[Floats, Floats]:
-    """Seconds and joules of passing tokens from one pipeline stage to the next."""
+    """Seconds and joules, of the shape of ``tokens``, of passing them from one pipeline stage to the next."""
     hop = tokens * model.hidden * ACTIVATION_BYTES
     hops = layout.pipeline - 1.0
     seconds = hops * (layout.hop_latency_s * (tokens > 0.0) + hop / layout.hop_byte_per_s)

@@ -88,7 +88,7 @@ class Curve:
         return Curve(*(np.concatenate(pair) for pair in parts))
 
     def at(self, sizes: Floats, law: Law) -> Answer:
-        """Between, at and beyond the measured sizes."""
+        """Seconds of ``sizes`` (any shape) between, at and beyond the measured ones."""
         inside = np.clip(sizes, self.x[0], self.x[-1])
         above = np.searchsorted(self.x, inside)
         under = np.maximum(above - 1, 0)

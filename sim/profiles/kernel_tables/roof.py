@@ -35,12 +35,12 @@ class Roof:
     byte_per_s: float
 
     def product(self, n: float, k: float, rows: Floats) -> Floats:
-        """s of ``rows`` multiplied with a matrix of a byte a weight."""
+        """s, of the shape of ``rows``: so many multiplied with a matrix of a byte a weight."""
         byte = n * k + 2.0 * rows * (n + k)
         return np.asarray(np.maximum(2.0 * rows * n * k / self.flop_per_s, byte / self.byte_per_s))
 
     def experts(self, shape: Experts, tokens: Floats) -> Floats:
-        """s of one GPU's part in a mixture: what is asked is read, and all are asked alike."""
+        """s, of the shape of ``tokens``, of one GPU's part in a mixture: what is asked is read, all asked alike."""
         share = shape.per_token / shape.experts
         asked = shape.experts * (1.0 - (1.0 - share) ** tokens)
         weights = 3.0 * shape.hidden * shape.width / (shape.tensor * shape.expert)

@@ -50,6 +50,7 @@ class JobLaw:
 
 def job_under_cap(cap_w: Floats, full_w: Floats, board: Board, law: JobLaw | None = None) -> tuple[Floats, Floats]:
     """Mean W of a job under a cap, and its time relative to that without one; ``full_w`` is its mean W then.
+    They broadcast.
 
     A cap above the phases' power changes nothing. One that not even the lowest clock meets is kept by halting.
     """

@@ -15,7 +15,7 @@ over: towards it, time rises without end. Form: P = C V**2 f (Weste and Harris, 
 GPU power consumption for cross-domain DVFS", IEEE TPDS 30(11) 2019, doi 10.1109/TPDS.2019.2917181.
 
 It leaves out temperature (leakage), the few milliseconds in which a board finds its clock, and that memory is read more
-slowly at the lowest clocks.
+slowly at the lowest clocks. Arguments broadcast; a clock is a share of the highest, 0..1.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ class Joules:
         )
 
     def at(self, clock: Floats, slower: Floats, curve: ClockCurve) -> Floats:
-        """The same work at ``clock`` (0..1 of the highest), where cores and memory take ``slower`` times as long."""
+        """The same work at ``clock``, where cores and memory take ``slower`` times as long."""
         cores = clocked(clock, curve)
         operations = self.operations * voltage(clock, curve) ** 2
         return np.asarray(operations + (self.working * slower + self.waiting) * cores + self.apart)
 
 
 def voltage(clock: Floats, curve: ClockCurve) -> Floats:
-    """Of the cores at ``clock`` (0..1 of the highest, any shape), relative to the highest clock."""
+    """Of the cores at ``clock``, relative to that at the highest."""
     return np.asarray(np.maximum(curve.floor, 1.0 - curve.slope * (1.0 - clock)), dtype=np.float64)
 
 

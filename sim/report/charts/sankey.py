@@ -83,7 +83,7 @@ def _height(flows: Flows, least: float, slot: float) -> float:
 
 
 def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -> list[Spec]:
-    """Bands, boxes and words; ``narrow`` has words in lines of few letters."""
+    """Bands, boxes, and words over them; ``narrow`` has words in lines of few letters."""
     boxes, bands = laid_out(flows, height, slot)
     shown = labels([box.name for box in boxes])
     kinds = flows.kinds
@@ -139,6 +139,12 @@ def _layers(flows: Flows, height: float, slot: float, *, narrow: bool = False) -
             },
         },
     ]
+    return [*layers, *_words(box_rows, along, down, narrow=narrow)]
+
+
+def _words(box_rows: list[dict[str, Any]], along: Spec, down: Spec, *, narrow: bool) -> list[Spec]:
+    """What stands beside each box, over whatever crosses it; ``along`` and ``down`` are the scales of boxes."""
+    layers: list[Spec] = []
     halo = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeOpacity": 0.65, "strokeJoin": "round"}
     if narrow:
         words = [

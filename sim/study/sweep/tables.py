@@ -15,8 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sim.profiles.bases import unlike_points
 from sim.profiles.catalog import Catalog
+from sim.profiles.intensity_bases import unlike_points
 from sim.results.catalogue import columns_of
 from sim.results.catalogue.accounts import STUDY
 from sim.results.formats import flow, number, percent

@@ -58,7 +58,8 @@ def lognormal(run_s: Floats) -> RunLaw:
 
 
 def two_lognormals(run_s: Floats) -> RunLaw:
-    """A mixture of two, by expectation and maximisation from the lower and the upper half on (Dempster et al. 1977)."""
+    """A mixture of two to runs (n,), s, by expectation and maximisation from the lower and the upper half on (Dempster,
+    Laird, Rubin 1977, doi 10.1111/j.2517-6161.1977.tb01600.x)."""
     logs = np.log(run_s)
     upper = (logs > np.median(logs)).astype(np.float64)
     share, means, sigmas = np.zeros(2), np.zeros(2), np.zeros(2)

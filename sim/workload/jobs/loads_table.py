@@ -20,12 +20,12 @@ import pyarrow.compute as pc
 from sim.errors import InputError
 from sim.validation import nearest
 from sim.workload.jobs.cells import ABSENT, Cells, Floats, Ints
+from sim.workload.jobs.column_units import UNITS
 from sim.workload.jobs.formats import header
 from sim.workload.jobs.lines import as_table, blocks
 from sim.workload.jobs.opening import HEAD, text_of
 from sim.workload.jobs.report import JobReport
 from sim.workload.jobs.table import UNKNOWN, JobTable, Loads
-from sim.workload.jobs.units import UNITS
 from sim.workload.trace_formats import short
 
 AT_ONCE = 1 << 18

@@ -33,13 +33,13 @@ import pyarrow.parquet as pq
 from sim.errors import InputError
 from sim.validation import nearest
 from sim.workload.jobs.cells import ABSENT, Cells, Floats, Ints
+from sim.workload.jobs.column_units import UNITS
 from sim.workload.jobs.columns import Columns, constant, held_together
 from sim.workload.jobs.formats import JobFormat, Opened, Read, header, under_header
 from sim.workload.jobs.hostlists import hosts
 from sim.workload.jobs.states import state_of
 from sim.workload.jobs.table import NAMED, RECORDED, UNKNOWN, JobTable
 from sim.workload.jobs.times import Clock
-from sim.workload.jobs.units import UNITS
 
 CLOCKS = ("utc", "local")
 INSTANTS = ("submit", "deadline", "recorded_start", "recorded_end")

@@ -7,8 +7,8 @@ from sim.later import later
 from sim.profiles.catalog import Catalog
 
 with later():
-    from sim.engine.metering.units import KnownUnits, LognormalUnits, UnitEffect
-    from sim.spec import units as spec
+    from sim.engine.metering.unit_effects import KnownUnits, LognormalUnits, UnitEffect
+    from sim.spec import unit_effects as spec
 
 
 def unit_effect(written: spec.UnitEffectSpec | None, catalog: Catalog) -> UnitEffect | None:

@@ -14,7 +14,7 @@ from sim.paths import joined
 from sim.validation import nearest
 
 with later():
-    from sim.spec.units import DrawnUnits, UnitsOfProfile
+    from sim.spec.unit_effects import DrawnUnits, UnitsOfProfile
 
 
 Found = Iterator[tuple[KeyPath, str]]
