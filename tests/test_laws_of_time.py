@@ -104,10 +104,10 @@ def first_half_is_the_same(scenario: dict[str, Any]) -> None:
     if sim.check(scenario) or sim.check(later):
         return
     try:
-        runs = [sim.run(one) for one in (scenario, later)]
+        some, more = sim.run(scenario), sim.run(later)
     except RunError:
         return
-    assert moved_before(*runs, until_ns) == []
+    assert moved_before(some, more, until_ns) == []
 
 
 def test_rounds_of_a_longer_time_begin_with_those_of_a_shorter() -> None:
