@@ -345,3 +345,11 @@ def test_a_cache_that_is_copied_costs_as_often_as_it_is_moved() -> None:
         assert often[row, READ] == pytest.approx(11.0 * once[row, READ], rel=1e-6)
         assert often[row, BLOCK] == pytest.approx(once[row, BLOCK])
         assert often[row, SEQUENCE] == pytest.approx(once[row, SEQUENCE])
+
+
+@pytest.mark.parametrize("guesses", [0, 1, 4])
+def test_a_host_is_late_for_sequences_and_not_for_their_guesses(guesses: int) -> None:
+    """It takes a second for each, and works on the next iteration meanwhile: the GPU is through long before."""
+    cost = cost_of(DENSE, replace(PLAIN, sequence_s=1.0, ahead=1.0), guesses=guesses)
+    taken_s = cost.table[DECODES, 8 * (1 + guesses)][[COMPUTE, MEMORY]].max()
+    assert taken_s == pytest.approx(8.0 * 1.0 + PLAIN.iteration_s, rel=1e-12)
