@@ -201,6 +201,7 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
         transfer_nj_per_window_token=draw(st.integers(0, 10**6)) if window else 0,
         slo_ttft_ns=200_000_000,
         slo_tpot_ns=30_000_000,
+        slo_e2e_ns=draw(st.sampled_from([-1, 700_000_000])),
         seed=draw(st.integers(0, 2**63 - 1)),
         rows=True,
     )
