@@ -99,7 +99,7 @@ def ran_by(engine: str, scenario: dict[str, Any]) -> Results | None:
 
 
 @pytest.mark.proof
-@settings(max_examples=repeats(16, nightly=200))
+@settings(max_examples=repeats(8, nightly=100))
 @given(scenarios(serving=True))
 def test_which_engine_serves_decides_nothing(scenario: dict[str, Any]) -> None:
     """Whatever is around the pools: caps, autoscaling, cold starts, failures, routes, the ledger's bins."""
