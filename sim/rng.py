@@ -24,6 +24,10 @@ class Stream:
         key = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
 
+    def of(self, part: str) -> Stream:
+        """A stream of its own for a part: however much one draws, the others draw the same."""
+        return Stream(self.seed, f"{self.name}/{part}")
+
 
 class Streams:
     """``Streams(seed)("arrivals/chat")``: the same name gives the same numbers whoever else draws, in any order."""

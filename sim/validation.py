@@ -221,8 +221,9 @@ def _places(annotation: Any, first: str | int | None, word: str | int) -> tuple[
 
 def _elsewhere(annotation: Any, root: KeyPath, path: KeyPath) -> str:
     """``"; that is 'site.water.wue'"``: where a name that is not known here stands under the same key, or anywhere if
-    it was written at the top; nothing where it stands nowhere."""
-    found = _places(annotation, path[0] if len(path) > 1 else None, path[-1])[:MOST_PLACES]
+    it was written at the top; nothing where it stands nowhere else."""
+    of_name = _places(annotation, path[0] if len(path) > 1 else None, path[-1])
+    found = [one for one in of_name if one != path][:MOST_PLACES]  # another kind may have it at this very place
     places = " or ".join(f"'{'.'.join(map(str, (*root, *one)))}'" for one in found)
     return f"; that is {places}" if places else ""
 

@@ -203,6 +203,7 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
         transfer_nj_per_window_token=draw(st.integers(0, 10**6)) if window else 0,
         slo_ttft_ns=200_000_000,
         slo_tpot_ns=30_000_000,
+        slo_e2e_ns=draw(st.sampled_from([-1, 700_000_000])),
         seed=draw(st.integers(0, 2**63 - 1)),
         rows=True,
     )
@@ -231,18 +232,26 @@ def worlds(draw: st.DrawFn, most_replicas: int = 5, most_requests: int = 60) -> 
     most = int((prompt + output).max()) + draft
     room = settings.kv_blocks(most) + draw(st.integers(0, 60 * 16 // block)) * draw(st.integers(1, settings.kv_step))
     costs = [draw(step_costs()), draw(step_costs())]
-    energy = costs[0].table[:, :, plan.ENERGY], costs[0].slope[plan.ENERGY]
-    costs[1].table[:, :, plan.ENERGY], costs[1].slope[plan.ENERGY] = energy
+    cost_of = [draw(st.integers(0, 1)) for _ in range(replicas)] if draw(st.booleans()) else [0] * replicas
+    rooms = [room + draw(st.integers(0, 40)) for _ in range(replicas)] if draw(st.booleans()) else [room] * replicas
     horizon = int(arrivals[-1]) + 10**9
     kinds = st.sampled_from(["look", "kill", "start", "open", "drain", "cost", "pause", "resume"])
     actions = draw(st.lists(st.tuples(st.integers(0, horizon), kinds, st.integers(0, replicas - 1)), max_size=8))
-    return World(settings, chunks, costs, roles, [0] * replicas, [room] * replicas, sorted(actions))
+    return World(settings, chunks, costs, roles, cost_of, rooms, sorted(actions))
 
 
 def observe(world: World, engine: str, *, instants: bool = False) -> list[object]:
     """Everything that can be seen of a world from outside, in the order in which it is seen; with ``instants`` at how
     many the pool has stopped, too, which the engines do at others. Without rows all but the last may be put off."""
-    pool = build(engine, world.settings, world.chunks, costs=world.costs, roles=world.roles, blocks=world.blocks)
+    pool = build(
+        engine,
+        world.settings,
+        world.chunks,
+        costs=world.costs,
+        roles=world.roles,
+        cost_of=world.cost_of,
+        blocks=world.blocks,
+    )
     seen: list[object] = []
     for i in range(len(world.roles)):
         pool.start(i)

@@ -149,6 +149,11 @@ accounting: {server_lifetime: 6 yaers}
         ({"pue": 1.2}, "pue", "that is 'site.facility.pue'"),
         ({"site.facility.wue": "1 L/kWh"}, "site.facility.wue", "that is 'site.water.wue'"),
         ({"site.server_lifetime": "5 years"}, "site.server_lifetime", "unknown name 'server_lifetime'  (allowed"),
+        (  # which other kinds have at that very place
+            {"cluster.scheduler": {"kind": "elastic", "every": "1 h", "backfill": "easy"}},
+            "cluster.scheduler.backfill",
+            "unknown name 'backfill'  (allowed",
+        ),
         ({"workloads": {}}, "workloads", "must not be empty"),
         ({"workloads.tune.work": {"kind": "steps", "steps": 1}}, "workloads.tune.work.flops", "required"),
         ({"name.first": "x"}, "name.first", "single value"),

@@ -34,10 +34,13 @@ def test_what_a_split_detector_sends_is_its_stages_outputs_and_the_replies(split
     backbone at 0.01 kWh/GB for each that the edge is not sure of."""
     told = split.summary["split"]["detector"]
     done, sure, unsure = told["completed"], told["left_after"]["middle"], told["left_after"]["tail"]
-    assert sure + unsure == done == told["requests"] - told["unfinished"] == told["by_place"]["edge"]["completed"]
-    assert unsure == told["by_place"]["cloud"]["completed"]
+    assert sure + unsure == done == told["requests"] - told["unfinished"]
+    assert (
+        0 <= told["by_place"]["edge"]["completed"] - done <= told["unfinished"]
+    )  # whose reply or second leg is under way
+    assert 0 <= told["by_place"]["cloud"]["completed"] - unsure <= told["unfinished"]
     under_way = told["unfinished"] * 61.0 * KB / GB * 0.03
-    assert told["received_gb"] == pytest.approx(done * 1.0 * KB / GB, rel=1e-12)
+    assert told["received_gb"] == pytest.approx(done * 1.0 * KB / GB, abs=told["unfinished"] * 1.0 * KB / GB)
     assert told["sent_gb"] == pytest.approx(done * 15.0 * KB / GB, abs=told["unfinished"] * 15.0 * KB / GB * (1 + 1e-6))
     wifi, backbone = 0.03 * (told["sent_gb"] + told["received_gb"]), 0.01 * unsure * 61.0 * KB / GB
     assert told["network_kwh"] == pytest.approx(wifi + backbone, abs=under_way)

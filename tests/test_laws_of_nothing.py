@@ -7,9 +7,13 @@ from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 import sim
+from sim.errors import RunError
 from sim.results.results import Results
+from tests.any_scenario import scenarios
+from tests.repeats import repeats
 from tests.test_laws_of_scenarios import unlike
 
 NAMES = ("disaggregated", "federated-central", "lora-one-node")
@@ -76,3 +80,32 @@ def test_a_cap_at_a_board_s_own_limit_slows_nothing(name: str) -> None:
     daily = {"kind": "daily", "since": "06:00", "until": "05:00"}
     other["policies"] = [{"kind": "power-cap", "target": work, "cap": "700 W", "when": daily}]
     assert moved(name, other) == []
+
+
+def ran_by(engine: str, scenario: dict[str, Any]) -> Results | None:
+    """With a cap that comes and goes on each service; None where that cannot be run."""
+    services = {name: {**work} for name, work in scenario["workloads"].items() if work["kind"] == "serving"}
+    when = {"kind": "daily", "since": "00:03", "until": "00:11"}
+    caps = [{"kind": "power-cap", "target": name, "cap": "250 W", "when": when} for name in services]
+    for work in services.values():
+        work["engine"] = engine
+    capped = {**scenario, "workloads": {**scenario["workloads"], **services}, "policies": caps}
+    if sim.check(capped):
+        return None
+    try:
+        return sim.run(capped)
+    except RunError:
+        return None
+
+
+@pytest.mark.proof
+@settings(max_examples=repeats(8, nightly=100))
+@given(scenarios(serving=True))
+def test_which_engine_serves_decides_nothing(scenario: dict[str, Any]) -> None:
+    """Whatever is around the pools: caps, autoscaling, cold starts, failures, routes, the ledger's bins."""
+    fast, plain = ran_by("fast", scenario), ran_by("reference", scenario)
+    assert (fast is None) == (plain is None)
+    if fast is not None and plain is not None:
+        told = unlike(fast.summary, plain.summary, rel=0.0)
+        assert [one for one in told if not one[0].endswith(".engine")] == []
+        assert fast.ledger().equals(plain.ledger())

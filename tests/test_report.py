@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.report.run import report
-from sim.results.charts import ticks
+from sim.results.charts import lines, ticks
 from sim.results.formats import number
 from tests.commands import coldaisle
 from tests.training_worlds import failing_world
@@ -85,3 +87,11 @@ def test_the_page_draws_what_faults_cost_a_job() -> None:
     for word in ("lost", "restarts"):
         assert f"{word} {number(split[word])} kWh" in drawn
     assert '"part":"productive"' not in drawn
+
+
+def test_a_line_is_broken_where_nothing_is_known() -> None:
+    """Two corners for each bin that has a value, and none where there is none."""
+    gap = math.nan
+    drawn = lines([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], {"PUE": [gap, 1.1, 1.2, gap, 1.3, gap]}, "", "h")
+    assert "nan" not in drawn
+    assert [len(points.split()) for points in re.findall(r'polyline points="([^"]*)"', drawn)] == [4, 2]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from sim.engine.serving import feed, laying, plan, records
 from sim.engine.serving.fast import FastPool
 from sim.workload.routers import ROUTERS, Router
 from tests.repeats import repeats
-from tests.serving_worlds import ENGINES, World, build, chunk, observe, worlds
+from tests.serving_worlds import ENGINES, World, build, chunk, linear_cost, observe, worlds
 
 COLUMN = {name: i for i, name in enumerate(plan.ROW_COLUMNS)}
 
@@ -56,6 +57,33 @@ def test_who_is_lost_with_a_replica_is_sent_again_in_the_order_of_arrival(engine
     pool.advance(10**10)
     told = {row[COLUMN["request"]]: row[COLUMN["replica"]] for row in pool.take_rows().tolist()}
     assert (told[1], told[4]) == (2, 0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_was_read_before_a_cap_changed_stays_at_the_energy_of_then(engine: str) -> None:
+    """Two sequences share all that their replica drew, 3 nJ a context token at first and 1 nJ under a cap, of which the
+    one with the longer context has more; the compiled engine took all that was read at the price of the end."""
+    costs = [linear_cost(joules=1e-6), linear_cost(joules=1e-6)]
+    for cost, read_nj in zip(costs, (3, 1), strict=True):
+        cost.slope[plan.ENERGY, plan.READ] = read_nj
+    rules = plan.Settings(max_num_seqs=4, max_num_batched_tokens=1000, rows=True)
+    pool = build(engine, rules, [chunk([0, 0], [10, 500], [81, 81])], costs=costs)
+    pool.start(0)
+    pool.advance(10**9 // 2)
+    pool.set_cost(0, 1)
+    pool.advance(10**10)
+    rows = pool.take_rows()
+    drawn_nj = rows[:, COLUMN["prefill_nj"]] + rows[:, COLUMN["decode_nj"]]
+    assert len(rows) == 2
+    assert abs(int(drawn_nj.sum()) - pool.take_energy(0)[1]) <= 1  # what does not divide by two
+    longer, shorter = (
+        rows[np.argmax(rows[:, COLUMN["prompt_tokens"]])],
+        rows[np.argmin(rows[:, COLUMN["prompt_tokens"]])],
+    )
+    more_nj = int(longer[COLUMN["decode_nj"]] - shorter[COLUMN["decode_nj"]])
+    capped, turns = divmod(3 * 80 * 490 - more_nj, 2 * 490)
+    assert turns == 0
+    assert 20 < capped < 60
 
 
 @given(

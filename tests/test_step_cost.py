@@ -369,3 +369,11 @@ def test_heads_that_attend_to_what_was_chosen_fill_tiles(tensor: int) -> None:
     model = named("glm-5")
     whole, split = (cost_of(model, at=layout(n)).slope[COMPUTE, WINDOW_PAIR] for n in (1, tensor))
     assert split == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("guesses", [0, 1, 4])
+def test_a_host_is_late_for_sequences_and_not_for_their_guesses(guesses: int) -> None:
+    """It takes a second for each, and works on the next iteration meanwhile: the GPU is through long before."""
+    cost = cost_of(DENSE, replace(PLAIN, sequence_s=1.0, ahead=1.0), guesses=guesses)
+    taken_s = cost.table[DECODES, 8 * (1 + guesses)][[COMPUTE, MEMORY]].max()
+    assert taken_s == pytest.approx(8.0 * 1.0 + PLAIN.iteration_s, rel=1e-12)

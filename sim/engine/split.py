@@ -98,11 +98,13 @@ class Split:
         self._under_way = 0
         self._arrived_all = False
         self.finished = env.event()
-        rng, count = plan.stream(), len(plan.arrivals_ns)
-        self._asks = rng.integers(0, sum(kind.count for kind in plan.kinds), size=count).tolist()
-        self._left = plan.course.left_after(rng, count).tolist()
-        factors = plan.course.factors
-        self._factors = factors(rng, count).tolist() if factors is not None else [1.0] * count
+        count, factors = len(plan.arrivals_ns), plan.course.factors
+        devices = sum(kind.count for kind in plan.kinds)
+        # each of its own stream: more requests are more of the same, and no other choice changes who asks
+        self._asks = plan.stream.of("devices")().integers(0, devices, size=count).tolist()
+        self._left = plan.course.left_after(plan.stream.of("leaving")(), count).tolist()
+        spread = factors(plan.stream.of("spread")(), count) if factors is not None else np.ones(count)
+        self._factors = spread.tolist()
         env.process(self._arrive())
 
     @property

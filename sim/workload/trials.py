@@ -52,7 +52,7 @@ class Trials:
 
     def __getitem__(self, number: int) -> Drawn:
         """The trial of that number."""
-        rng = Stream(self.stream.seed, f"{self.stream.name}/{number}")()
+        rng = self.stream.of(str(number))()
         variant = int(rng.choice(len(self.weights), p=np.array(self.weights)))
         factor = float(self.factors(rng, 1)[0])
         quality = float(rng.standard_normal())
@@ -62,7 +62,7 @@ class Trials:
         """From draws of its own: that some fail changes nothing of who the others are."""
         if not self.failing:
             return None
-        rng = Stream(self.stream.seed, f"{self.stream.name}/{number}/failed")()
+        rng = self.stream.of(f"{number}/failed")()
         fails, at = rng.random(2)
         return self.fails_within * (1.0 - float(at)) if fails < self.failing else None
 

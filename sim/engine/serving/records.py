@@ -132,6 +132,8 @@ class Replica(Record, lines=True):
     """Time of the one iteration it is in."""
     energy_nj: int
     """Dynamic energy of the one iteration it is in."""
+    read_nj: int
+    """Of it, what a sequence that decodes takes for a token of its context."""
     iteration: int
     """Decode iterations done."""
     context: int

@@ -168,7 +168,7 @@ class JobLaw:
         return self._table(submit_ns, bodies.first(len(submit_ns)))  # none where none can come while the run lasts
 
     def _rng(self, name: str) -> np.random.Generator:
-        return Stream(self.stream.seed, f"{self.stream.name}/{name}")()
+        return self.stream.of(name)()
 
     def _bodies(self, count: int) -> _Bodies:
         """What so many jobs are like, whenever they come."""
@@ -199,12 +199,12 @@ class JobLaw:
         spread = (nodes_of > 0) & (gpus >= nodes_of) & (gpus % np.maximum(nodes_of, 1) == 0)
         per = np.where(bodies.milli > 0, bodies.milli, MILLI)
         queues, types = _codes(kind.queue for kind in self.kinds), _codes(kind.gpu_type for kind in self.kinds)
-        chosen = {name: self._rng(name).random((2, count)) for name in ("spot", "deadlines", "slack", "elastic")}
+        chosen = {name: self._rng(name).random(count) for name in ("spot", "deadlines", "slack", "elastic")}
         late = np.array([(k.deadlines.share, k.deadlines.low, k.deadlines.high) for k in self.kinds])[bodies.kind].T
-        slack = np.ceil(bodies.run_ns * (late[1] + (late[2] - late[1]) * chosen["deadlines"][1]))
+        slack = np.ceil(bodies.run_ns * (late[1] + (late[2] - late[1]) * self._rng("times of deadlines").random(count)))
         due = submit_ns + at_most_ns(slack)
         grows = np.array([(k.elastic.share, k.elastic.least, k.elastic.most) for k in self.kinds])[bodies.kind].T
-        elastic = (chosen["elastic"][0] < grows[0]) & (gpus > 0) & (part == 0)
+        elastic = (chosen["elastic"] < grows[0]) & (gpus > 0) & (part == 0)
         return JobTable(
             submit_ns=submit_ns,
             run_ns=bodies.run_ns,
@@ -215,9 +215,9 @@ class JobLaw:
             memory_mib=np.where(whole["memory_mib"] > 0, whole["memory_mib"] * per // MILLI, UNKNOWN),
             limit_ns=bodies.limit_ns,
             priority=whole["priority"],
-            spot=(chosen["spot"][0] < whole["spot"]).astype(np.int64),
-            deadline_ns=np.where(chosen["deadlines"][0] < late[0], due, UNKNOWN),
-            slack_ns=np.where(chosen["slack"][0] < whole["slack"], whole["slack_ns"], 0),
+            spot=(chosen["spot"] < whole["spot"]).astype(np.int64),
+            deadline_ns=np.where(chosen["deadlines"] < late[0], due, UNKNOWN),
+            slack_ns=np.where(chosen["slack"] < whole["slack"], whole["slack_ns"], 0),
             min_gpus=np.where(elastic, np.maximum(1, np.ceil(gpus * grows[1])).astype(np.int64), UNKNOWN),
             max_gpus=np.where(elastic, np.maximum(1, np.floor(gpus * grows[2])).astype(np.int64), UNKNOWN),
             user=user,

@@ -130,6 +130,6 @@ class Mixture:
         weights = np.cumsum([share * law.cdf(top) for share, law in zip(self.shares, self.laws, strict=True)], axis=0)
         which = (rng.random(len(top)) * weights[-1] >= weights[:-1]).sum(axis=0)
         drawn = np.empty(len(top))
-        for i, law in enumerate(self.laws):
-            drawn[which == i] = law.draw(top[which == i], rng)
+        for i, (law, own) in enumerate(zip(self.laws, rng.spawn(len(self.laws)), strict=True)):
+            drawn[which == i] = law.draw(top[which == i], own)  # else more of one draw another of the next
         return drawn

@@ -27,7 +27,7 @@ from sim.engine.serving.kernel.queues import (
     stop_running,
     wait,
 )
-from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration
+from sim.engine.serving.kernel.runs import end_after, join, leave_decode, one_iteration, reprice
 from sim.engine.serving.kernel.shapes import begun_blocks, blocks_of, whole_blocks
 from sim.engine.serving.kernel.slots import begin_more
 from sim.engine.serving.kernel.weights import weigh_blocks, weigh_tokens
@@ -258,6 +258,8 @@ def launch(pool, replica, d, swapped, preempted):
     replica.busy = 1
     replica.start_ns = pool.now
     replica.booked_ns = replica.booked_nj = replica.closing = 0
+    if replica.read_nj != replica.cost.energy.decode:
+        reprice(pool, replica)
     weigh_blocks(pool, replica)
     steps = np.int64(NEVER)
     if pool.window:

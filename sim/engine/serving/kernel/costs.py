@@ -94,8 +94,8 @@ def energy_growth(replica):
 
 @inner
 def energy_per_read(replica):
-    """Of a context token of a sequence that decodes, in nJ."""
-    return replica.cost.energy.decode
+    """Of a context token of a sequence that decodes, in nJ, in the iteration that is under way or was the last."""
+    return replica.read_nj
 
 
 @inner

@@ -49,11 +49,35 @@ def join(pool, replica, request):
 
 
 @inner
+def read_since(request, turns):
+    """Context tokens that a sequence has read in ``turns`` iterations since it joined those who decode."""
+    return turns * request.context + turns * (turns + 1) // 2
+
+
+@inner
+def reprice(pool, replica):
+    """Iterations cost otherwise from this one on (a cap has changed): what was read before stays at the energy of then,
+    though ``leave_decode`` will take all of it at that of now."""
+    less_nj = replica.read_nj - replica.cost.energy.decode
+    replica.read_nj = replica.cost.energy.decode
+    slot = np.int64(-1)
+    while True:
+        slot = next_decoding(pool, replica, slot)
+        if slot < 0:
+            return
+        request = pool.requests[slot]
+        turns = replica.iteration - request.joined_at
+        if turns:
+            begin_more(pool, request)
+            pool.more[slot].own_nj += less_nj * read_since(request, turns)
+
+
+@inner
 def leave_decode(pool, replica, request):
     """Settles what the sequence has emitted and answers for; its context stands still from now on."""
     turns = replica.iteration - request.joined_at
     before = request.context
-    own = energy_per_read(replica) * (turns * before + turns * (turns + 1) // 2)
+    own = energy_per_read(replica) * read_since(request, turns)
     request.decode_ns = replica.share_ns - request.decode_ns
     request.decode_nj = replica.share_nj - request.decode_nj + own
     if request.has_more:
