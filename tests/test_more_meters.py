@@ -1,4 +1,4 @@
-"""Meters people own: dmon, PowerJoular, EnergiBridge, Scaphandre, amd-smi, rocm-smi. Units are checked, nothing twice."""
+"""Meters people own: dmon, PowerJoular, EnergiBridge, Scaphandre, amd-smi, rocm-smi. Units checked, nothing twice."""
 
 from __future__ import annotations
 
