@@ -305,6 +305,7 @@ SHIPPED_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "recording": {
         "nvidia-smi": "sim.measure.readers.nvidia_smi",
+        "nvidia-smi-dmon": "sim.measure.readers.nvidia_dmon",
         "amd-smi": "sim.measure.readers.amd_smi",
         "rapl": "sim.measure.readers.rapl_text",
         "scaphandre": "sim.measure.readers.scaphandre",  # these three before Prometheus, which takes any other JSON

@@ -1,4 +1,4 @@
-"""Meters people own: PowerJoular, EnergiBridge, Scaphandre, amd-smi and rocm-smi. Units are checked, nothing twice."""
+"""Meters people own: dmon, PowerJoular, EnergiBridge, Scaphandre, amd-smi, rocm-smi. Units checked, nothing twice."""
 
 from __future__ import annotations
 
@@ -91,7 +91,22 @@ ROCM_JSON = "\n".join(
     )
     for at in range(5)
 )
+DMON_HEAD = (
+    "#Date       Time        gpu    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa   mclk   pclk \n"
+    "#YYYYMMDD   HH:MM:SS    Idx      W      C      C      %      %      %      %      %      %    MHz    MHz \n"
+)
+DMON = (
+    DMON_HEAD
+    + "".join(
+        (DMON_HEAD if at == 3 else "")  # again every screenful
+        + f" 20250301   00:00:{at:02}      {gpu}    {at + 310 + 60 * gpu}     47     {'-' if gpu else 58}     99     41"
+        "      0      0      0      0   2619   1755 \n"
+        for at in range(5)
+        for gpu in range(2)
+    )
+)
 WHOLE = {
+    "nvidia-smi dmon": DMON,
     "PowerJoular": POWERJOULAR,
     "EnergiBridge": ENERGIBRIDGE,
     "Scaphandre": SCAPHANDRE,
@@ -137,6 +152,37 @@ def test_a_stream_of_json_that_is_cut_is_read_up_to_there_and_said(tmp_path: Pat
     assert not found.complete
     assert "does not end" in faults(found)
     assert 0 < len(found.samples) < len(whole.samples)
+
+
+# nvidia-smi dmon
+
+
+def test_dmon_s_columns_are_read_by_their_names_and_units(tmp_path: Path) -> None:
+    found = read(tmp_path, DMON)
+    assert joules(found) == pytest.approx({"gpu0": 4 * 312, "gpu1": 4 * 372})
+    assert column(found, "gpu1", "sm_clock_mhz") == [1755] * 5
+    assert column(found, "gpu0", "gpu_utilization") == pytest.approx([0.99] * 5)
+    assert column(found, "gpu0", "temperature_c") == [47] * 5
+    assert found.faults == ()
+    assert "local time without a zone" in found.origin["clock"]
+
+
+def test_what_a_gpu_does_not_give_dmon_is_missing(tmp_path: Path) -> None:
+    found = read(tmp_path, DMON.replace("    312  ", "      -  "))
+    assert [math.isnan(watts) for watts in column(found, "gpu0", "power_w")] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("#Date       Time        gpu", "# gpu"), "no column Date and Time: record with nvidia-smi dmon -s pu -o DT"),
+        (("#Date       Time        gpu", "#Time        gpu"), "no column Date: record with"),
+        (("    pwr  gtemp", "  gtemp"), "no column pwr: record with"),
+        (("Idx      W", "Idx     mW"), "'pwr' is in mW, not in W"),
+    ],
+)
+def test_dmon_without_a_time_or_watts_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    assert said in refusal(tmp_path, DMON.replace(*change))
 
 
 # PowerJoular

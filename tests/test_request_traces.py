@@ -114,6 +114,17 @@ def test_mooncakes_form_with_sessions_counts_milliseconds(tmp_path: Path) -> Non
     assert trace.requests.session.tolist() == [0, 1, 0]
 
 
+def test_a_turn_that_waits_for_an_answer_says_what_it_lacks(tmp_path: Path) -> None:
+    """AIPerf 0.13 writes later turns with a delay after the answer before them, and with no time of their own."""
+    rows = [{"session_id": "a", "timestamp": 0, "input_length": 300, "output_length": 40},
+            {"session_id": "a", "delay": 2000, "input_length": 150, "output_length": 20}]  # fmt: skip
+    text = "\n".join(map(json.dumps, rows))
+    with pytest.raises(InputError, match=r"ms after an answer.*write its timestamp, or use arrivals") as raised:
+        read(tmp_path, text)
+    assert raised.value.problems[0].line == 2
+    assert len(read(tmp_path, text, skip=True).requests.arrival_ns) == 1
+
+
 def test_own(tmp_path: Path) -> None:
     trace = read(tmp_path, OWN)
     assert trace.requests.priority.tolist() == [1, 0]

@@ -180,6 +180,18 @@ def test_tmy3_times_end_their_step_whatever_it_is(tmp_path: Path, minutes: int, 
     assert over_new_year.dry_bulb_c[per_hour - 1 : per_hour + 1].tolist() == [(records - 1) % 4000 / 100, 0.0]
 
 
+def test_solaranywhere_s_heading_and_its_missing_pressure(tmp_path: Path) -> None:
+    """Its files in TMY3's format head ``DNI (W/m^2))``, leave pressure out, and end a day at 00:00 of the next."""
+    _tmy3(tmp_path / "t.csv", 60, midnight="00:00")
+    plain = _typical(tmp_path / "t.csv", "tmy3")
+    (tmp_path / "s.csv").write_text(
+        (tmp_path / "t.csv").read_text().replace("DNI (W/m^2)", "DNI (W/m^2))").replace(",980,", ",,")
+    )
+    found = _typical(tmp_path / "s.csv", "tmy3")
+    assert np.array_equal(found.dry_bulb_c, plain.dry_bulb_c)
+    assert found.pressure_pa == pytest.approx(101_325 * (1 - 2.25577e-5 * 170) ** 5.25588)  # ICAO's at 170 m
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [

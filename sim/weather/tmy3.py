@@ -2,7 +2,8 @@
 
 The first line is the station (code, name, state, time zone, latitude, longitude, elevation), the second names the
 columns. -9900 marks what is missing. A file whose times end every quarter or half of an hour is read at that step;
-00:00 is the end of the day before (24:00). Format: Wilcox and Marion, "Users Manual for TMY3 Data Sets",
+00:00 is the end of the day before (24:00). SolarAnywhere's files in this format head a column ``DNI (W/m^2))`` and
+leave pressure out (tests/data of pvlib 0.16.1). Format: Wilcox and Marion, "Users Manual for TMY3 Data Sets",
 NREL/TP-581-43156, 2008.
 """
 
@@ -39,7 +40,7 @@ def read_tmy3(path: Path) -> TypicalYear:
     rows = read_rows(path)
     try:
         ahead_h, latitude, longitude, elevation = (float(rows[0][i]) for i in (3, 4, 5, 6))
-        names = [name.strip() for name in rows[1]]
+        names = [name.strip().replace("))", ")") for name in rows[1]]
     except (IndexError, ValueError):
         raise InputError.one(file, "is no TMY3 file: its first line is not a station", line=1) from None
     place = place_on_earth(file, Place(latitude, longitude, elevation, ahead_h), line=1)

@@ -175,6 +175,11 @@ def _parts(record: Any) -> list[int] | None:
 
 
 def _mooncake(record: Any, _seen: Any) -> TraceRow:
+    if record.get("timestamp") is None and "delay" in record:  # AIPerf's later turns, which wait for an answer
+        raise BadRowError(
+            "waits 'delay' ms after an answer, whose end a trace does not tell: write its timestamp, or use arrivals "
+            f"of the kind closed-loop, whose users wait ({short(record)})"
+        )
     time_ns = _within(round(float(record["timestamp"]) * NS_PER_MS), f"{record['timestamp']} ms")
     prompt, output = (tokens(record[name], name) for name in ("input_length", "output_length"))
     session = record.get("session_id")  # AIPerf's and Dynamo's: turns of one conversation
