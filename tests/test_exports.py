@@ -456,6 +456,43 @@ def test_the_table_of_a_run_that_drew_has_intervals_and_the_source_of_its_grid(t
     assert "factors countries, sha256 " in text
 
 
+def test_each_scope_of_a_site_with_refrigerants_and_contracts_has_its_own_interval(tmp_path: Path) -> None:
+    """Refrigerants in operational carbon make scope 2 another number than it, which had no interval then; by the
+    scopes' own draws, the parts of a drawn PUE are apart: scope 1 stays, scope 2 goes with it, scope 3 stays."""
+    over = {"site.facility.pue": {"kind": "uniform", "low": 1.2, "high": 1.4}}
+    scenario = small() | {"uncertainty": {"draws": 8, "seeds": 1, "over": over}}
+    scenario["site"]["refrigerants"] = [{"name": "R-134a", "charge": "120 kg", "leak": "2 %", "gwp": 1530}]
+    scenario["site"]["grid"]["market"] = {"residual_mix": "500 gCO2e/kWh"}
+    write(sim.run(scenario), tmp_path / "run")
+    run = Run(tmp_path / "run", read(tmp_path / "run"))
+    rows = {(row.scope, row.category, row.item): row for row in ghg.rows(run)}
+    said = run.summary["intervals"]
+    for method in ("location", "market"):
+        row = rows["2", f"{method}-based", "electricity"]
+        own, whole = said[f"carbon_kg.scopes.scope_2_{method}"], said[f"carbon_kg.operational_{method}"]
+        assert (row.p05, row.p95) == (own["p05"], own["p95"])
+        assert own["p05"] < own["p95"]
+        escaped = run.summary["carbon_kg"]["refrigerants"]
+        assert own["p05"] == pytest.approx(whole["p05"] - escaped, rel=LAST_DIGITS)
+    for path in ("carbon_kg.scopes.scope_1", "carbon_kg.refrigerants"):
+        assert said[path]["p05"] == pytest.approx(said[path]["p95"], rel=LAST_DIGITS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_scope_3_of_a_run_without_draws_has_the_range_of_what_is_embodied(name: str) -> None:
+    """Electricity of networks and users' devices beside it has no range, and is the same at both ends."""
+    run = run_of(name)
+    for row in ghg.rows(run):
+        if (row.scope, row.category) == ("3", "total") and not run.summary["intervals"]:
+            carbon = (run.summary if row.site == ghg.ALL else run.sites[row.site])["carbon_kg"]
+            bounds = carbon["embodied_range"]
+            assert row.value is not None
+            assert row.p05 is not None
+            assert row.p95 is not None
+            assert row.p05 <= row.value <= row.p95
+            assert row.p95 - row.p05 == pytest.approx(bounds["high"] - bounds["low"], rel=LAST_DIGITS)
+
+
 def test_a_site_without_a_plant_draws_all_of_its_energy_from_the_grid() -> None:
     run = run_of("two sites")
     for site, account in run.sites.items():

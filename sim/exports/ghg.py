@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from sim.exports import markdown
 from sim.exports.run import Run, one_line
 from sim.exports.sci import source_parts, sources
+from sim.results.catalogue.quantity import value_in
 from sim.results.formats import number
 
 ALL = "all"
@@ -62,21 +63,27 @@ def rows(run: Run) -> list[Row]:
             at = f"sites.{site}."
             table += [*_scopes(site, account, at, rules.get(site, "")), *_indicators(site, account, at)]
             table += _charged(site, account, at)
-    return [_with_interval(row, run.summary) for row in table]
+    return [_with_interval(row, run) for row in table]
 
 
-def _with_interval(row: Row, summary: Mapping[str, Any]) -> Row:
-    """A row of all sites with the 5th and 95th percentile of the result that it states, under whichever name."""
-    if row.site != ALL or row.value is None:
+def _with_interval(row: Row, run: Run) -> Row:
+    """A row with the 5th and 95th percentile of the result that it states, under whichever name, where the run drew
+    it; scope 3 of a run without draws with what is embodied at either end of its sources' range, all else as it is.
+
+    Draws are of all sites together, so that a row of one site has no percentiles.
+    """
+    if row.value is None:
         return row
-    intervals, carbon = summary.get("intervals", {}), summary["carbon_kg"]
-    for path in DRAWN:
-        part, _, name = path.partition(".")
+    intervals = run.summary.get("intervals", {})
+    for path in DRAWN if row.site == ALL else ():
         found = intervals.get(path)
-        if found is not None and row.source.startswith(f"{SUMMARY}: {part}.") and summary[part].get(name) == row.value:
+        stated = row.source.startswith(f"{SUMMARY}: {path.partition('.')[0]}.")
+        if found is not None and stated and value_in(run.summary, (*path.split("."),)) == row.value:
             return row._replace(p05=found["p05"], p95=found["p95"])
-    if (row.scope, row.category) == ("3", "total") and row.value == carbon["embodied"]:
-        return row._replace(p05=carbon["embodied_range"]["low"], p95=carbon["embodied_range"]["high"])
+    if (row.scope, row.category) == ("3", "total") and not intervals:
+        carbon = (run.summary if row.site == ALL else run.sites[row.site])["carbon_kg"]
+        less, bounds = row.value - carbon["embodied"], carbon["embodied_range"]
+        return row._replace(p05=less + bounds["low"], p95=less + bounds["high"])
     return row
 
 
@@ -140,6 +147,11 @@ def _scope_3(summary: Mapping[str, Any]) -> Iterator[Row]:
 
 DRAWN_FROM_GRID = "drawn from the grid"
 DRAWN = (
+    "carbon_kg.scopes.scope_1",
+    "carbon_kg.refrigerants",
+    "carbon_kg.scopes.scope_2_location",
+    "carbon_kg.scopes.scope_2_market",
+    "carbon_kg.scopes.scope_3",
     "carbon_kg.operational_location",
     "carbon_kg.operational_market",
     "carbon_kg.embodied",
@@ -221,10 +233,13 @@ def _how_sure(run: Run) -> str:
     about = run.summary.get("uncertainty")
     if about is None:
         return (
-            "The range of scope 3 is that of the profiles' sources, from their low to their high ends; all else has no "
-            "interval until the scenario states an 'uncertainty'."
+            "The range of scope 3, in all and by site, is that of the profiles' sources, from their low to their high "
+            "ends; all else has no interval until the scenario states an 'uncertainty'."
         )
-    return f"From p05 to p95 lie nine in ten of {about['draws']} draws of what the scenario holds for uncertain."
+    return (
+        f"From p05 to p95 lie nine in ten of {about['draws']} draws of what the scenario holds for uncertain. Draws "
+        "are of all sites together, and of no single category of scope 3: such rows have no interval."
+    )
 
 
 def _amount(row: Row) -> str:
