@@ -31,6 +31,7 @@ from sim.results.catalogue import (
 )
 from sim.results.catalogue.quantity import NUMBER, TEXT, value_in
 from sim.results.compare import Comparison
+from sim.results.services import service_grids
 from sim.results.shape import lacks_of_summary, summary_schema
 from tests.catalogued import leaves, quantity_of, uncatalogued
 from tests.commands import coldaisle
@@ -322,6 +323,19 @@ def test_the_schema_and_the_check_of_a_run_refuse_the_same() -> None:
         del value_in(broken, tuple(within))[last]
         assert set(lacks_of_summary(broken)) == {path}
         assert list(schema.iter_errors(broken))
+
+
+def test_runs_from_before_p95_are_read_and_shown_without_it() -> None:
+    summary = copy.deepcopy(dict(sim.run({**SMALL, "duration": "10 s"}).summary))
+    now = [grid for grid in service_grids(summary["serving"]) if grid[0][0] == "latency"]
+    for one in summary["serving"].values():
+        for statistics in one.values():
+            if isinstance(statistics, dict):
+                statistics.pop("p95", None)
+    before = [grid for grid in service_grids(summary["serving"]) if grid[0][0] == "latency"]
+    assert list(lacks_of_summary(summary)) == []
+    place = now[0][0].index("p95")
+    assert [[*row[:place], "", *row[place + 1 :]] for row in now[0][1]] == before[0][1]
 
 
 def test_the_command_writes_what_a_summary_may_hold(tmp_path: Path) -> None:

@@ -317,3 +317,37 @@ def test_times_of_which_only_some_have_an_offset_are_refused(tmp_path: Path, col
     assert "write one at all or at none" in str(refused.value)
     written("Z", "+01:00")  # offsets may differ
     assert read_trace(path).requests.arrival_ns[-1] == 3_599 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("header", "time", "says"),
+    [
+        (
+            "timestamp_utc,prompt_tokens,output_tokens",
+            "1750008042091",
+            "if it is milliseconds since 1970, write 2025-06-15T17:20:42.091Z",
+        ),
+        (
+            "TIMESTAMP,ContextTokens,GeneratedTokens",
+            "1750008042",
+            "if it is seconds since 1970, write 2025-06-15T17:20:42.000Z",
+        ),
+        ("timestamp_utc,prompt_tokens,output_tokens", "99999999999999999999", "is a count, and an ISO time is wanted"),
+        (
+            "timestamp_utc,prompt_tokens,output_tokens",
+            "noon",
+            "a time that cannot be read: 'noon'; write it as 2026-01-05T09:30:00Z",
+        ),
+        (
+            "Timestamp,Request tokens,Response tokens",
+            "1750008042091",
+            "after 2116; it may be a count in a smaller unit",
+        ),
+    ],
+)
+def test_a_count_where_another_time_is_wanted_is_told_how_to_be_written(
+    tmp_path: Path, header: str, time: str, says: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"{header}\n{time},10,20\n")
+    assert says in str(caught.value)

@@ -237,6 +237,15 @@ def test_disaggregation_takes_prompts_out_of_the_way_of_decodes() -> None:
     assert apart["completed"] > 0.99 * together["completed"]
 
 
+def test_p95_is_what_19_of_20_requests_waited_less_than() -> None:
+    results = sim.run(changed() | {"outputs": {"requests": "all"}})
+    rows = results.requests().query("status == 'completed'")
+    waits = (rows["first_token_ns"] - rows["arrival_ns"]) / 1e9
+    assert len(waits) > 1000
+    p95 = served(results)["ttft_s"]["p95"]
+    assert p95 == pytest.approx(np.quantile(waits, 0.95), rel=0.02)
+
+
 NOWHERE = {"kind": "trace", "file": "nowhere.csv"}
 LOOP = {"kind": "closed-loop", "concurrency": 4}
 HOURS = {"of": "chat", "per": "gpu-hour"}

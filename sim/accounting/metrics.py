@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from sim.workload.records import JobRecord, ReliabilityRecord, ScheduleRecord, ServiceLog, ThrottleRecord
 
 
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
 def distribution(values_s: npt.NDArray[np.floating]) -> dict[str, float]:
     """Mean and percentiles (linear interpolation between order statistics) of at least one value, in seconds."""
-    p50, p90, p99 = np.quantile(values_s, (0.5, 0.9, 0.99)).tolist()
-    return {"mean": float(values_s.mean()), "p50": p50, "p90": p90, "p99": p99}
+    return {"mean": float(values_s.mean()), **percentiles(values_s)}
+
+
+def percentiles(values: npt.NDArray[Any]) -> dict[str, float]:
+    """Percentiles that objectives are written in, by their names.
+
+    >>> percentiles(np.arange(101))
+    {'p50': 50.0, 'p90': 90.0, 'p95': 95.0, 'p99': 99.0}
+    """
+    return dict(zip(PERCENTILES, np.quantile(values, tuple(PERCENTILES.values())).tolist(), strict=True))
 
 
 def it_of(ledger: Ledger, owner: str) -> Ledger:

@@ -72,7 +72,7 @@ def serving_metrics(log: ServingLog, ledger: Ledger, requests: RequestEnergy | N
         )
         if weight:
             mean_s = sum_ns / weight * SECONDS_PER_NS
-            shares = {f"p{p}": sketch_quantile(sketch, p / 100) * SECONDS_PER_NS for p in (50, 90, 99)}
+            shares = {f"p{p}": sketch_quantile(sketch, p / 100) * SECONDS_PER_NS for p in (50, 90, 95, 99)}
             metrics[f"{name}_s"] = {"mean": mean_s, **shares}
     metrics["throughput_tok_per_s"] = c["output_tokens"] / seconds
     metrics["throughput_requests_per_s"] = c["completed"] / seconds

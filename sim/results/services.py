@@ -90,9 +90,14 @@ def _falls_behind(service: Mapping[str, Any]) -> bool:
 
 def _latencies(services: Mapping[str, Any]) -> Grid:
     rows = [
-        [f"{name} {word}", *(seconds(service[key][statistic]) for statistic in STATISTICS)]
+        [f"{name} {word}", *(_told(service[key], statistic) for statistic in STATISTICS)]
         for name, service in services.items()
         for key, word in LATENCIES.items()
         if key in service and not (key == "step_gap_s" and service[key] == service.get("itl_s"))
     ]
     return ["latency", *STATISTICS], rows
+
+
+def _told(latency: Mapping[str, float], statistic: str) -> str:
+    """Runs that were written before a statistic was told have none."""
+    return seconds(latency[statistic]) if statistic in latency else ""

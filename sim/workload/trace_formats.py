@@ -91,7 +91,8 @@ def seconds(value: Any) -> int:
 
 def _within(time_ns: int, written: str) -> int:
     if not 0 <= time_ns < 1 << 62:
-        raise BadRowError(f"a time of {written}")
+        why = "before 0, or 1970" if time_ns < 0 else "after 2116; it may be a count in a smaller unit"
+        raise BadRowError(f"a time of {written}, {why}")
     return time_ns
 
 
@@ -102,7 +103,7 @@ def clock(text: str, seen: dict[str, str]) -> int:
     """
     whole, _, tail = text.strip().partition(".")
     digits = len(tail) - len(tail.lstrip("0123456789"))
-    moment = datetime.fromisoformat(whole + tail[digits:])
+    moment = _moment(whole + tail[digits:])
     zoned = "with" if moment.tzinfo is not None else "without"
     if seen.setdefault("zone", zoned) != zoned:
         raise BadRowError(
@@ -113,6 +114,29 @@ def clock(text: str, seen: dict[str, str]) -> int:
 
 
 ONE = {"with": "none", "without": "one"}
+ISO_DAY = 8
+"""Digits of a day without hyphens; a longer row of digits is a count."""
+MS_BEFORE_SECONDS = 10**11
+"""A count since 1970 from here on is of milliseconds: in seconds it were the year 5138."""
+
+
+def _moment(text: str) -> datetime:
+    if text.isdecimal() and len(text) > ISO_DAY:
+        count = int(text)
+        counted = f"a time of {short(text)} is a count, and an ISO time is wanted"
+        second = count / 1000 if count >= MS_BEFORE_SECONDS else count
+        try:
+            iso = datetime.fromtimestamp(second, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        except (ValueError, OverflowError, OSError):
+            raise BadRowError(counted) from None
+        unit = "milliseconds" if count >= MS_BEFORE_SECONDS else "seconds"
+        raise BadRowError(f"{counted}; if it is {unit} since 1970, write {iso}")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRowError(
+            f"a time that cannot be read: {short(repr(text))}; write it as 2026-01-05T09:30:00Z"
+        ) from None
 
 
 def _azure(cell: Any, seen: dict[str, str]) -> TraceRow:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.accounting.ledger import Key, Ledger
+from sim.accounting.metrics import percentiles
 from sim.build.resolved import Resolved
 from sim.build.traffic.requests import Asked, request_source
 from sim.build.traffic.routes import RoutePlan, Told
@@ -159,7 +160,7 @@ def relay_metrics(log: RelayLog) -> dict[str, Any]:
     whole_ns = log.all_took_ns
     if len(whole_ns):
         found["e2e_mean_s"] = _mean_s(whole_ns)
-        found["answer_s"] = _quantiles_s(whole_ns)
+        found["answer_s"] = percentiles(whole_ns * SECONDS_PER_NS)
     return found
 
 
@@ -167,17 +168,12 @@ def memo_metrics(log: RelayLog) -> dict[str, Any]:
     """What the memo of one workload found, and how long users waited (s), with the look and for what it knew too."""
     found, whole_ns = cache_metrics(log), log.all_took_ns
     if len(whole_ns):
-        found["answer_s"] = {"mean": _mean_s(whole_ns), **_quantiles_s(whole_ns)}
+        found["answer_s"] = {"mean": _mean_s(whole_ns), **percentiles(whole_ns * SECONDS_PER_NS)}
     return found
 
 
 def _mean_s(times_ns: Ints) -> float:
     return float(times_ns.mean()) * SECONDS_PER_NS
-
-
-def _quantiles_s(times_ns: Ints) -> dict[str, float]:
-    p50, p90, p99 = (np.quantile(times_ns, (0.5, 0.9, 0.99)) * SECONDS_PER_NS).tolist()
-    return {"p50": p50, "p90": p90, "p99": p99}
 
 
 def cache_metrics(log: RelayLog) -> dict[str, Any]:

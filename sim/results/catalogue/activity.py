@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.results.catalogue.campaigns import MANY
 from sim.results.catalogue.jobs import OF_EACH_JOB
-from sim.results.catalogue.quantity import NUMBER_OR_NULL, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.quantity import NUMBER_OR_NULL, STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.catalogue.services import OF_SERVICES
 from sim.results.formats import count
 
@@ -21,7 +21,7 @@ MOVING = (
 
 ANSWERS = (
     Quantity("answer_s.mean", "mean time to the answer", "s", meaning="with the look, and of what the memo knew too"),
-    *(Quantity(f"answer_s.{name}", f"{name} of the time to the answer", "s") for name in ("p50", "p90", "p99")),
+    *(Quantity(f"answer_s.{name}", f"{name} of the time to the answer", "s") for name in STATISTICS[1:]),
 )
 """What users of a workload with a memo wait for; what is computed alone stands with the workload."""
 
@@ -91,6 +91,7 @@ ACTIVITY: tuple[Table, ...] = (
             meaning="with what was asked in vain before, and of hits of a memo",
         ),
         Quantity("answer_s.p90", "p90 of the time to the answer", "s"),
+        Quantity("answer_s.p95", "p95 of the time to the answer", "s"),
         Quantity("answer_s.p99", "p99 of the time to the answer", "s"),
         Quantity("moved_share", "share of requests moved"),
         *MOVING,

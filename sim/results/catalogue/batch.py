@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import STATISTICS, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.quantity import LATER, STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, hours, percent, ratio
 
 ENDED, USE, SHARED = "jobs of", "use by", "energy and shares of"
@@ -23,7 +23,8 @@ _COMPARED = {
 def _spread(name: str, unit: str, meaning: str) -> Table:
     word = WAITING[name]
     statistics = (
-        Quantity(one, f"{word} {one}", unit, always=True, compared=_COMPARED.get((name, one), 0)) for one in SPREAD
+        Quantity(one, f"{word} {one}", unit, always=one not in LATER, compared=_COMPARED.get((name, one), 0))
+        for one in SPREAD
     )
     return table(f"batch.*.{name}", *statistics, unit=unit, optional=True, word=word, meaning=meaning)
 

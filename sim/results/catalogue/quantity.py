@@ -16,8 +16,10 @@ NUMBER_OR_NULL: Kind = (*NUMBER, type(None))
 TEXT: Kind = (str,)
 FLAG: Kind = (bool,)
 
-STATISTICS = ("mean", "p50", "p90", "p99")
+STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 """Of a distribution."""
+LATER = {"p95"}
+"""Those that runs of earlier releases, which are still read, did not tell."""
 
 Form = Callable[[Any], str]
 FORMS: Mapping[str, Form] = {

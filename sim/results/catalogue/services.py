@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.results.catalogue.quantity import STATISTICS, TEXT, At, Quantity, Table, table
+from sim.results.catalogue.quantity import LATER, STATISTICS, TEXT, At, Quantity, Table, table
 from sim.results.formats import count, percent
 
 QUEUES, SERVED, MEMORY, SPLIT = "service", "served", "in memory", "energy of"
@@ -21,7 +21,7 @@ def _latency(
         Quantity(
             statistic,
             f"{word} {statistic}",
-            always=True,
+            always=statistic not in LATER,
             of=of,
             compared=ends.get(statistic, 0) if compared else 0,
             columns=(At(QUEUES, statistic),) if in_queues and statistic in ends else (),

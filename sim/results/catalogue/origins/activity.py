@@ -262,7 +262,7 @@ EVENTS = {
             "ttft_s.* e2e_s.* ttft_mean_s e2e_mean_s": "mean time to users, with the way there and back",
             "asked lost": "requests of users, and those refused or given up on the way",
             "answered.* passed_on.*": "requests by the place that answered them, or passed them on",
-            "answer_s.p50 answer_s.p90 answer_s.p99": "times from the first question to the answer",
+            "answer_s.p50 answer_s.p90 answer_s.p95 answer_s.p99": "times from the first question to the answer",
             "moved_share": "requests that left their place / requests",
             "moved_gb": "tokens of requests that were moved x bytes a token",
             "network_kwh": "bytes x J a byte",
@@ -286,8 +286,8 @@ EVENTS = {
     **told(
         "serving.*.cache",
         {
-            "answer_s.mean answer_s.p50 answer_s.p90 answer_s.p99": "times from the question to the answer, known "
-            "or computed, the look included",
+            "answer_s.mean answer_s.p50 answer_s.p90 answer_s.p95 answer_s.p99": "times from the question to the "
+            "answer, known or computed, the look included",
         },
     ),
 }

@@ -49,6 +49,7 @@ def statistics(tables: Mapping[str, str], names: Iterable[str], *, rows: str) ->
         "mean": "the mean",
         "p50": "the value below which half of them lie",
         "p90": "the value below which 90 % of them lie",
+        "p95": "the value below which 95 % of them lie",
         "p99": "the value below which 99 % of them lie",
         "max": "the largest",
     }
