@@ -125,5 +125,5 @@ def test_what_comes_after_the_end_moves_nothing_in_any_scenario(scenario: dict[s
 @pytest.mark.proof
 @settings(max_examples=repeats(12, nightly=100))
 @given(scenarios(serving=True))
-def test_what_comes_after_the_end_moves_nothing_where_models_are_served(scenario: dict[str, Any]) -> None:
+def test_what_comes_after_the_end_moves_nothing_served(scenario: dict[str, Any]) -> None:
     first_half_is_the_same(scenario)

@@ -22,7 +22,7 @@ IN_LITTLE = {
     "test_what_is_judged_changes_nothing_of_a_fit": "test_what_is_judged_is_not_seen_by_the_fit",
     "test_the_library_meters_as_numba_does_to_the_bit": "test_both_folds_tell_jobs_the_same",
     "test_which_engine_serves_decides_nothing": "test_the_engines_agree",
-    "test_what_comes_after_the_end_moves_nothing_where_models_are_served": "test_what_comes_after_the_end_moves_nothing_in_any_scenario",
+    "test_what_comes_after_the_end_moves_nothing_served": "test_what_comes_after_the_end_moves_nothing_in_any_scenario",
 }
 """By each proof the test without the mark that has its law, of fewer examples or of one compiler."""
 
